@@ -31,7 +31,8 @@ class QueuedRow:
 
     ``seq``, ``index``  its entry, and its place in that entry
     ``values``          as captured: local ids, all columns
-    ``key``             its natural key's values, in model order, local ids
+    ``key``             what makes it the same row again, local ids: a stream row's natural key, a
+                        reference row's primary key
     ``lane``            its ordering key: "house:3", or "node:69" where no house is known
     """
 

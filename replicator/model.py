@@ -32,6 +32,8 @@ class Table:
     ``shared``       several stations use one row: what the centre already has is not overwritten by
                      a snapshot, only by a change
     ``distinct``     two local rows may not share one remote row
+    ``lane``         columns to follow, reference by reference, to the house that orders the row
+    ``node``         column with the node that orders it where no house is known
     """
 
     name: str
@@ -44,6 +46,8 @@ class Table:
     stream: bool = False
     shared: bool = False
     distinct: bool = False
+    lane: tuple[str, ...] = ()
+    node: str = ""
 
 
 def _references(**tables: str) -> Mapping[str, str]:
@@ -66,6 +70,7 @@ _TABLES = (
         ("deploymentId", "address"),
         _references(deploymentId="Deployment"),
         distinct=True,
+        lane=("id",),
     ),
     Table("RoomType", ("id", "name"), ("id",), ("name",), _references(), shared=True),
     Table(
@@ -82,6 +87,7 @@ _TABLES = (
         ("id",),
         ("houseId", "roomId"),
         _references(houseId="House", roomId="Room"),
+        lane=("houseId",),
     ),
     Table(
         "NodeType",
@@ -109,6 +115,8 @@ _TABLES = (
         ("id",),
         _references(locationId="Location", nodeTypeId="NodeType"),
         identity=Identity.SAME_ID,
+        lane=("locationId", "houseId"),
+        node="id",
     ),
     Table(
         "Sensor",
@@ -116,6 +124,8 @@ _TABLES = (
         ("id",),
         ("nodeId", "sensorTypeId"),
         _references(nodeId="Node", sensorTypeId="SensorType"),
+        lane=("nodeId", "locationId", "houseId"),
+        node="nodeId",
     ),
     Table(
         "Reading",
@@ -124,6 +134,8 @@ _TABLES = (
         ("time", "nodeId", "type"),
         _references(nodeId="Node", type="SensorType", locationId="Location"),
         stream=True,
+        lane=("locationId", "houseId"),
+        node="nodeId",
     ),
     Table(
         "NodeState",
@@ -132,6 +144,8 @@ _TABLES = (
         ("time", "nodeId", "seq_num"),
         _references(nodeId="Node"),
         stream=True,
+        lane=("nodeId", "locationId", "houseId"),
+        node="nodeId",
     ),
 )
 

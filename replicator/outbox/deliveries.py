@@ -1,0 +1,322 @@
+"""One destination's file: cursor, mappings, parked rows, receipts. Ship is its one steady writer.
+
+The rule this file keeps: what a delivery changed (cursor, parked rows, receipt) commits together,
+so a crash repeats a delivery, which is harmless, and never skips one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from replicator.change import Op, Value
+from replicator.delivery import Blocked, QueuedRow, Rejected
+from replicator.outbox.clock import Clock, text
+from replicator.outbox.clock import now as wall_clock
+from replicator.outbox.store import Synchronous, destination_file, open_store, translated
+
+RECEIPTS_KEPT = 10_000
+
+_PARK = """
+INSERT INTO parked (seq, row_index, table_name, op, key, lane, row, kind, reason, detail,
+                    committed_at, parked_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (seq, row_index) DO UPDATE SET lane = excluded.lane, kind = excluded.kind,
+  reason = excluded.reason, detail = excluded.detail, parked_at = excluded.parked_at
+"""
+_BLOCK_LANE = """
+INSERT INTO lane (lane, waits_for, detail, blocked_at, next_try, tries) VALUES (?, ?, ?, ?, ?, 1)
+ON CONFLICT (lane) DO UPDATE SET waits_for = excluded.waits_for, detail = excluded.detail,
+  next_try = excluded.next_try, tries = lane.tries + 1
+"""
+_SUPERSEDE = """
+UPDATE parked SET kind = 'superseded'
+WHERE kind = 'rejected' AND table_name = ? AND key = ? AND (seq, row_index) < (?, ?)
+"""
+_RECEIPT = """
+INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
+                     receipt, settled_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_LANE_ROWS = """
+SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
+WHERE lane = ? AND kind = 'blocked' ORDER BY seq, row_index LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Everything up to entry ``seq`` and ``row_index`` rows of the next entry are settled."""
+
+    seq: int
+    row_index: int
+    position: str
+    row_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A row to take out of the flow, and why."""
+
+    row: QueuedRow
+    why: Blocked | Rejected
+    committed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one step changed; ``cursor`` None leaves it where it is (a drained lane)."""
+
+    cursor: Cursor | None
+    delivered: Sequence[QueuedRow]
+    parked: Sequence[ParkedRow]
+    requests: int = 0
+    bytes_sent: int = 0
+    seconds: float = 0.0
+    receipt: str = ""
+    drained: bool = False
+
+
+class Deliveries:
+    """Reads and writes one <destination>.db. The caller holds the role's lock."""
+
+    def __init__(
+        self, folder: Path, name: str, synchronous: Synchronous = "FULL", clock: Clock = wall_clock
+    ) -> None:
+        self.path = folder / destination_file(name)
+        self.database = open_store(self.path, "destination", synchronous)
+        self._connection: sqlite3.Connection = self.database.conn
+        self._clock = clock
+        self._mappings = self._load_mappings()
+
+    def _load_mappings(self) -> dict[tuple[str, int], int]:
+        rows = self._query("SELECT table_name, local_id, remote_id FROM mapping")
+        return {(table, local_id): remote_id for table, local_id, remote_id in rows}
+
+    # --- mappings: the Resolver's ``Mappings`` -------------------------------------------------
+
+    def get(self, table: str, local_id: int) -> int | None:
+        """The destination's id of a local row, if known."""
+        return self._mappings.get((table, local_id))
+
+    def put(
+        self,
+        table: str,
+        local_id: int,
+        remote_id: int,
+        natural_key: Mapping[str, Value],
+        matched_by: str,
+    ) -> None:
+        """Record a mapping; durable when it returns."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO mapping VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    table,
+                    local_id,
+                    remote_id,
+                    orjson.dumps(dict(natural_key)).decode(),
+                    matched_by,
+                    text(self._clock()),
+                ),
+            )
+        self._mappings[table, local_id] = remote_id
+
+    def owner(self, table: str, remote_id: int) -> int | None:
+        """The local id mapped to a remote id (the lowest), if any."""
+        rows = self._query(
+            "SELECT min(local_id) FROM mapping WHERE table_name = ? AND remote_id = ?",
+            (table, remote_id),
+        )
+        return rows[0][0] if rows else None
+
+    # --- cursor --------------------------------------------------------------------------------
+
+    def cursor(self) -> Cursor:
+        """Where delivery stands."""
+        row = self._query("SELECT seq, row_index, position, row_total FROM cursor")[0]
+        return Cursor(*row)
+
+    def receipts(self) -> Iterator[tuple[int, str]]:
+        """(seq, position) of past cursors at whole entries, newest first."""
+        yield from self._query(
+            "SELECT seq, position FROM receipt WHERE row_index = 0 ORDER BY id DESC"
+        )
+
+    def rewind(self, cursor: Cursor) -> None:
+        """Move the cursor back; what follows it is sent again."""
+        with self._transaction():
+            self._move(cursor)
+
+    # --- parked rows ---------------------------------------------------------------------------
+
+    def blocked_lanes(self) -> dict[str, float]:
+        """lane → Unix time of the next try."""
+        return dict(self._query("SELECT lane, next_try FROM lane"))
+
+    def has_parked(self) -> bool:
+        """Is any row blocked or rejected?"""
+        rows = self._query("SELECT 1 FROM parked WHERE kind != 'superseded' LIMIT 1")
+        return bool(rows)
+
+    def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
+        """The lane in which an older version of this row is held, if any."""
+        rows = self._query(
+            "SELECT lane FROM parked WHERE table_name = ? AND key = ? AND kind = 'blocked' LIMIT 1",
+            (table, key_text(key)),
+        )
+        return rows[0][0] if rows else None
+
+    def lane_rows(self, lane: str, limit: int) -> list[tuple[QueuedRow, str]]:
+        """The oldest held rows of a lane, in order, each with its commit time."""
+        return [
+            (
+                QueuedRow(
+                    seq,
+                    index,
+                    table,
+                    Op(op),
+                    orjson.loads(row),
+                    tuple(orjson.loads(key)),
+                    held_lane,
+                ),
+                committed_at,
+            )
+            for seq, index, table, op, row, key, held_lane, committed_at in self._query(
+                _LANE_ROWS, (lane, limit)
+            )
+        ]
+
+    def hold_lane(self, lane: str, why: Blocked, next_try: float) -> None:
+        """Keep a lane held until a time (Unix seconds); a lane without rows opens."""
+        with self._transaction():
+            self._block(lane, why, next_try)
+            self._open_empty_lanes()
+
+    def retry_lanes_now(self) -> None:
+        """Let every held lane be tried at the next step."""
+        with self._transaction():
+            self._connection.execute("UPDATE lane SET next_try = 0")
+
+    # --- settling ------------------------------------------------------------------------------
+
+    def settle(self, outcome: Settlement, next_try: float, *, check_parked: bool) -> None:
+        """Commit what one step changed, at once.
+
+        ``next_try``      when lanes blocked now are tried again (Unix seconds)
+        ``check_parked``  older rejected versions of delivered rows may exist: mark them superseded
+        """
+        with self._transaction():
+            if outcome.drained:
+                self._connection.executemany(
+                    "DELETE FROM parked WHERE seq = ? AND row_index = ?",
+                    ((row.seq, row.index) for row in outcome.delivered),
+                )
+            if check_parked:
+                self._connection.executemany(
+                    _SUPERSEDE,
+                    (
+                        (row.table, key_text(row.key), row.seq, row.index)
+                        for row in outcome.delivered
+                    ),
+                )
+            for parked in outcome.parked:
+                self._park(parked, next_try)
+            self._open_empty_lanes()
+            if outcome.cursor is not None:
+                self._move(outcome.cursor)
+            self._keep_receipt(outcome)
+
+    def _park(self, parked: ParkedRow, next_try: float) -> None:
+        row, why = parked.row, parked.why
+        blocked = isinstance(why, Blocked)
+        reason = f"waits for {why.waits_for}" if isinstance(why, Blocked) else why.reason
+        self._connection.execute(
+            _PARK,
+            (
+                row.seq,
+                row.index,
+                row.table,
+                row.op.value,
+                key_text(row.key),
+                row.lane,
+                orjson.dumps(dict(row.values)).decode(),
+                "blocked" if blocked else "rejected",
+                reason,
+                why.detail,
+                parked.committed_at,
+                text(self._clock()),
+            ),
+        )
+        if isinstance(why, Blocked):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO lane VALUES (?, ?, ?, ?, ?, 1)",
+                (row.lane, why.waits_for, why.detail, text(self._clock()), next_try),
+            )
+
+    def _block(self, lane: str, why: Blocked, next_try: float) -> None:
+        self._connection.execute(
+            _BLOCK_LANE, (lane, why.waits_for, why.detail, text(self._clock()), next_try)
+        )
+
+    def _open_empty_lanes(self) -> None:
+        self._connection.execute(
+            "DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM parked "
+            "WHERE parked.lane = lane.lane AND parked.kind = 'blocked')"
+        )
+
+    def _move(self, cursor: Cursor) -> None:
+        self._connection.execute(
+            "UPDATE cursor SET seq = ?, row_index = ?, position = ?, row_total = ?, updated_at = ?",
+            (cursor.seq, cursor.row_index, cursor.position, cursor.row_total, text(self._clock())),
+        )
+
+    def _keep_receipt(self, outcome: Settlement) -> None:
+        at = outcome.cursor or self.cursor()
+        receipt_id = self._connection.execute(
+            _RECEIPT,
+            (
+                at.seq,
+                at.row_index,
+                at.position,
+                len(outcome.delivered),
+                len(outcome.parked),
+                outcome.requests,
+                outcome.bytes_sent,
+                outcome.seconds,
+                outcome.receipt,
+                text(self._clock()),
+            ),
+        ).lastrowid
+        assert receipt_id is not None
+        self._connection.execute("DELETE FROM receipt WHERE id <= ?", (receipt_id - RECEIPTS_KEPT,))
+
+    def _query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows as SQLite gives them
+        with translated(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def key_text(key: Sequence[Value]) -> str:
+    """A natural key as the parked table keeps it: a JSON array."""
+    return orjson.dumps(list(key)).decode()

@@ -1,0 +1,93 @@
+"""Ship's view of outbox.db: entries behind a cursor, and the latest reference rows."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import orjson
+
+from replicator.change import Op, Value
+from replicator.delivery import Entry
+from replicator.outbox.store import OUTBOX_FILE, open_readonly, translated
+
+_ENTRIES = """
+SELECT seq, table_name, op, columns, rows, position, committed_at FROM entry
+WHERE seq > ? ORDER BY seq
+"""
+
+
+class OutboxReader:
+    """Reads one outbox.db while its writer runs. Every read sees whole source transactions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / OUTBOX_FILE
+        self._database = open_readonly(self.path, "outbox")
+        self._connection = self._database.conn
+
+    def entries(self, after: int) -> Generator[Entry, None, None]:
+        """Entries with seq > ``after``, in order, read as they are asked for."""
+        with translated(self.path):
+            cursor = self._connection.execute(_ENTRIES, (after,))
+            try:
+                for seq, table, op, columns, rows, position, committed_at in cursor:
+                    yield Entry(
+                        seq,
+                        table,
+                        Op(op),
+                        tuple(orjson.loads(columns)),
+                        orjson.loads(rows),
+                        position,
+                        committed_at,
+                    )
+            finally:
+                cursor.close()
+
+    def version(self) -> int:
+        """A number that changes whenever the writer has committed; cheap to ask for."""
+        with translated(self.path):
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def position_of(self, seq: int) -> str | None:
+        """The position of an entry; None where there is no such entry (any more)."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT position FROM entry WHERE seq = ?", (seq,)
+            ).fetchone()
+        return row[0] if row else None
+
+    def row_total_at(self, seq: int) -> int:
+        """Rows captured ever, up to and with the last entry at or before ``seq``."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT row_total FROM entry WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+            ).fetchone()
+            if row is None:
+                row = self._connection.execute(
+                    "SELECT row_total - row_count FROM entry ORDER BY seq LIMIT 1"
+                ).fetchone()
+        return int(row[0]) if row else 0
+
+    def bounds(self) -> tuple[int, int]:
+        """First and last seq held; (0, 0) when there is none."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT min(seq), max(seq) FROM entry").fetchone()
+        return (row[0] or 0, row[1] or 0)
+
+    def reference(self, table: str, local_id: int) -> Mapping[str, Value] | None:
+        """The latest row of a reference table, local ids; deleted rows are still found."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT row FROM reference WHERE table_name = ? AND id = ?", (table, local_id)
+            ).fetchone()
+        return orjson.loads(row[0]) if row else None
+
+    def snapshot_complete(self) -> bool:
+        """No table is being read any more: every reference row the source has is here."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT snapshot FROM capture").fetchone()
+        return row is not None and row[0] is None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

@@ -1,0 +1,78 @@
+"""Room in the outbox: how much is used, and expiring what every destination has acknowledged.
+
+The rule this file keeps: an entry goes only when it lies behind the cursor of every configured
+destination, switched on or off; the last entry always stays (cursors are checked against it).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from replicator.outbox.clock import text
+from replicator.outbox.store import OUTBOX_FILE, destination_file, open_readonly, translated
+
+_ENTRIES_A_STEP = 1_000
+_PAGES_A_STEP = 1_000
+
+_EXPIRE = """
+DELETE FROM entry WHERE seq IN (
+  SELECT seq FROM entry
+   WHERE seq <= ? AND captured_at < ? AND seq < (SELECT max(seq) FROM entry)
+   ORDER BY seq LIMIT ?)
+"""
+_FORGET_DELETED = "DELETE FROM reference WHERE deleted = 1 AND seq <= ?"
+
+
+def used_bytes(folder: Path, database: Database) -> int:
+    """Bytes in use: live pages of outbox.db, and every other file of the folder as it lies there.
+
+    Free pages inside outbox.db do not count: the next entries go there.
+    """
+    with translated(folder):
+        connection: sqlite3.Connection = database.conn
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        others = sum(_size(path) for path in folder.iterdir() if path.name != OUTBOX_FILE)
+    return int((pages - free) * size + others)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # a -wal or -shm file that its process removed just now
+        return 0
+
+
+def acknowledged_by_all(folder: Path, destinations: Sequence[str]) -> int:
+    """The seq that every destination has settled; 0 when one has not begun or there is none."""
+    return min((_cursor(folder, name) for name in destinations), default=0)
+
+
+def _cursor(folder: Path, name: str) -> int:
+    path = folder / destination_file(name)
+    if not path.exists():
+        return 0
+    database = open_readonly(path, "destination")
+    try:
+        with translated(path):
+            return int(database.conn.execute("SELECT seq FROM cursor").fetchone()[0])
+    finally:
+        database.close()
+
+
+def expire(database: Database, settled: int, before: datetime) -> int:
+    """Delete entries up to ``settled`` captured before a moment, a bounded number; how many."""
+    connection: sqlite3.Connection = database.conn
+    with translated(OUTBOX_FILE):
+        gone = connection.execute(_EXPIRE, (settled, text(before), _ENTRIES_A_STEP)).rowcount
+        connection.execute(_FORGET_DELETED, (settled,))
+        if gone:
+            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
+    return gone

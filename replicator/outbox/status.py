@@ -1,0 +1,46 @@
+"""What a daemon says of itself to people: one row in its own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from replicator.outbox.clock import Clock, text
+from replicator.outbox.clock import now as wall_clock
+
+_SAVE = """
+INSERT INTO status (id, state, detail, since, wait_until) VALUES (1, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, detail = excluded.detail,
+  since = excluded.since, wait_until = excluded.wait_until
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``state``: running, waiting, paused, refused or stopped; ``detail``: why, a sentence."""
+
+    state: str
+    detail: str = ""
+    wait_until: datetime | None = None
+
+
+class StatusBoard:
+    """Writes the status row when it changes; an unchanged status costs nothing."""
+
+    def __init__(self, database: Database, clock: Clock = wall_clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._shown: Status | None = None
+
+    def show(self, status: Status) -> bool:
+        """Write it if it is news; True when it was. sqlite3 errors pass through."""
+        if status == self._shown:
+            return False
+        until = text(status.wait_until) if status.wait_until else None
+        self._database.conn.execute(
+            _SAVE, (status.state, status.detail, text(self._clock()), until)
+        )
+        self._shown = status
+        return True

@@ -1,0 +1,214 @@
+"""Opening the outbox's SQLite files: pragmas, migrations, and one writer per role.
+
+A folder holds ``outbox.db`` (tail's) and ``<destination>.db`` (one for each destination's ship).
+The schema is plain SQL, one file a step, in the package ``replicator.migrations``; sqlite-utils
+records which steps a file has.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from replicator.errors import OutboxBusy, OutboxError, OutboxFull
+
+Kind = Literal["outbox", "destination"]
+Synchronous = Literal["FULL", "NORMAL"]
+
+OUTBOX_FILE = "outbox.db"
+_BUSY_SECONDS = 5.0
+_PAGE_BYTES = 4096
+
+
+def destination_file(name: str) -> str:
+    """File name of a destination's deliveries; configuration allows only names fit for one."""
+    return f"{name}.db"
+
+
+def open_store(path: Path, kind: Kind, synchronous: Synchronous = "FULL") -> Database:
+    """Open for writing; create and migrate as needed.
+
+    Raises OutboxError when the file is damaged, not ours, or written by a newer version, and
+    OutboxFull when there is no room to create it.
+    """
+    with translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(connection, synchronous)
+            database = Database(connection)
+            _migrate(database, kind, path)
+        except BaseException:
+            connection.close()
+            raise
+    return database
+
+
+def open_readonly(path: Path, kind: Kind) -> Database:
+    """Open for reading only, while its writer runs or not.
+
+    Raises OutboxError when the file is missing, damaged, or not of this version.
+    """
+    if not path.exists():
+        raise OutboxError(
+            "there is no such outbox file", str(path), "run `replicator migrate` or start tail"
+        )
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+        )
+        try:
+            connection.row_factory = None
+            database = Database(connection)
+            _refuse_strangers(database, kind, path)
+            _refuse_older(database, kind, path)
+        except BaseException:
+            connection.close()
+            raise
+    return database
+
+
+def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only on an empty file
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA journal_size_limit = 16777216")
+
+
+def _migrate(database: Database, kind: Kind, path: Path) -> None:
+    _refuse_strangers(database, kind, path)
+    _steps(kind).apply(database)
+
+
+def _refuse_strangers(database: Database, kind: Kind, path: Path) -> None:
+    steps = _steps(kind)
+    known = {step.name for step in steps.pending(database)} | _names(kind)
+    newer = sorted(step.name for step in steps.applied(database) if step.name not in known)
+    if newer:
+        raise OutboxError(
+            "the outbox was written by a newer version of replicator",
+            f"{path} has the migration{'s' if len(newer) > 1 else ''} {', '.join(newer)}",
+            "install that version or newer; this one leaves the file untouched",
+        )
+    if database.table_names() and not steps.applied(database):
+        raise OutboxError(
+            f"this SQLite file is not {'an outbox' if kind == 'outbox' else 'a destination file'}",
+            str(path),
+            "point [outbox] path at a folder of its own",
+        )
+
+
+def _refuse_older(database: Database, kind: Kind, path: Path) -> None:
+    if _steps(kind).pending(database):
+        raise OutboxError("the outbox has an older schema", str(path), "run `replicator migrate`")
+
+
+def _names(kind: Kind) -> set[str]:
+    folder = files("replicator.migrations") / kind
+    return {item.name[: -len(".sql")] for item in folder.iterdir() if item.name.endswith(".sql")}
+
+
+def _steps(kind: Kind) -> Migrations:
+    steps = Migrations(f"replicator.{kind}")
+    for name in sorted(_names(kind)):
+        sql = (files("replicator.migrations") / kind / f"{name}.sql").read_text("utf-8")
+        steps(name=name)(_step(name, sql))
+    return steps
+
+
+def _step(name: str, sql: str):  # type: ignore[no-untyped-def]  # sqlite-utils' protocol is private
+    def apply(database: Database) -> None:
+        for statement in statements(sql):
+            database.conn.execute(statement)
+
+    apply.__name__ = name
+    return apply
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script, so that each runs inside the migration's own transaction."""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+@contextmanager
+def translated(path: Path | str) -> Iterator[None]:
+    """Turn sqlite3's and the file system's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+    except OSError as error:
+        raise OutboxError(
+            "the outbox folder cannot be used",
+            f"{path}: {error.strerror}",
+            "create it, or give it to the user that runs replicator: [outbox] path",
+        ) from error
+
+
+def translate(error: sqlite3.Error, path: Path | str) -> OutboxError:
+    """Our error for one of sqlite3's, by its text (Python 3.10 has no error codes)."""
+    text = str(error)
+    if "disk is full" in text or "disk I/O error" in text:
+        return OutboxFull(
+            "the outbox has no room, or its disk fails",
+            f"{path}: {text}",
+            "free space on that disk; capture goes on from the binlog by itself",
+        )
+    if "locked" in text:
+        return OutboxBusy(
+            "the outbox is locked by another process",
+            f"{path}: {text}",
+            "end the process that holds it (an open sqlite3 shell?) and start again",
+        )
+    return OutboxError(
+        "the outbox cannot be used",
+        f"{path}: {text}",
+        "if it is damaged, move it away; a new one starts with a fresh snapshot",
+    )
+
+
+class RoleLock:
+    """Held as long as a process plays a role on an outbox; the kernel frees it however it dies.
+
+    ``role``: "tail", or "ship-<destination>". Raises OutboxBusy when somebody else holds it.
+    """
+
+    def __init__(self, folder: Path, role: str) -> None:
+        self._path = folder / f"{role}.lock"
+        with translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._file, 32).decode("ascii", "replace").strip()
+            os.close(self._file)
+            raise OutboxBusy(
+                f"another {role} is running on this outbox",
+                f"{self._path} is held by process {holder or '?'}",
+                "one writer per role: stop that process first",
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Give the role up."""
+        os.close(self._file)
