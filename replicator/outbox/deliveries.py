@@ -1,4 +1,4 @@
-"""One destination's file: cursor, mappings, parked rows, receipts. Ship is its one steady writer.
+"""One destination's file: cursor, parked rows, receipts. Ship is its one steady writer.
 
 The rule this file keeps: what a delivery changed (cursor, parked rows, receipt) commits together,
 so a crash repeats a delivery, which is harmless, and never skips one.
@@ -7,7 +7,7 @@ so a crash repeats a delivery, which is harmless, and never skips one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from replicator.change import Op, Value
 from replicator.delivery import Blocked, QueuedRow, Rejected
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
-from replicator.outbox.store import Synchronous, destination_file, open_store, translated
+from replicator.outbox.store import Synchronous, destination_file, immediate, open_store, translated
 
 RECEIPTS_KEPT = 10_000
 
@@ -92,48 +92,6 @@ class Deliveries:
         self.database = open_store(self.path, "destination", synchronous)
         self._connection: sqlite3.Connection = self.database.conn
         self._clock = clock
-        self._mappings = self._load_mappings()
-
-    def _load_mappings(self) -> dict[tuple[str, int], int]:
-        rows = self._query("SELECT table_name, local_id, remote_id FROM mapping")
-        return {(table, local_id): remote_id for table, local_id, remote_id in rows}
-
-    # --- mappings: the Resolver's ``Mappings`` -------------------------------------------------
-
-    def get(self, table: str, local_id: int) -> int | None:
-        """The destination's id of a local row, if known."""
-        return self._mappings.get((table, local_id))
-
-    def put(
-        self,
-        table: str,
-        local_id: int,
-        remote_id: int,
-        natural_key: Mapping[str, Value],
-        matched_by: str,
-    ) -> None:
-        """Record a mapping; durable when it returns."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO mapping VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    table,
-                    local_id,
-                    remote_id,
-                    orjson.dumps(dict(natural_key)).decode(),
-                    matched_by,
-                    text(self._clock()),
-                ),
-            )
-        self._mappings[table, local_id] = remote_id
-
-    def owner(self, table: str, remote_id: int) -> int | None:
-        """The local id mapped to a remote id (the lowest), if any."""
-        rows = self._query(
-            "SELECT min(local_id) FROM mapping WHERE table_name = ? AND remote_id = ?",
-            (table, remote_id),
-        )
-        return rows[0][0] if rows else None
 
     # --- cursor --------------------------------------------------------------------------------
 
@@ -302,15 +260,8 @@ class Deliveries:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with translated(self.path), immediate(self._connection):
+            yield
 
     def close(self) -> None:
         """Close the file."""

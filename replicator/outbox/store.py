@@ -1,4 +1,4 @@
-"""Opening the outbox's SQLite files: pragmas, migrations, and one writer per role.
+"""Opening the outbox's SQLite files: pragmas, migrations, errors.
 
 A folder holds ``outbox.db`` (tail's) and ``<destination>.db`` (one for each destination's ship).
 The schema is plain SQL, one file a step, in the package ``replicator.migrations``; sqlite-utils
@@ -7,8 +7,6 @@ records which steps a file has.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -185,30 +183,14 @@ def translate(error: sqlite3.Error, path: Path | str) -> OutboxError:
     )
 
 
-class RoleLock:
-    """Held as long as a process plays a role on an outbox; the kernel frees it however it dies.
-
-    ``role``: "tail", or "ship-<destination>". Raises OutboxBusy when somebody else holds it.
-    """
-
-    def __init__(self, folder: Path, role: str) -> None:
-        self._path = folder / f"{role}.lock"
-        with translated(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(self._file, 32).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise OutboxBusy(
-                f"another {role} is running on this outbox",
-                f"{self._path} is held by process {holder or '?'}",
-                "one writer per role: stop that process first",
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
-
-    def release(self) -> None:
-        """Give the role up."""
-        os.close(self._file)
+@contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[None]:
+    """One write transaction: committed at the end, rolled back on any error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
