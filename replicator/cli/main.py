@@ -1,0 +1,72 @@
+"""The program: its commands, and how each way of ending becomes an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from replicator import __version__
+from replicator.cli import logs
+from replicator.cli.options import config_option, log_level_option
+from replicator.errors import ReplicatorError
+
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+EXIT_PIPE = 141  # 128 + SIGPIPE
+
+
+class Program(click.Group):
+    """A group of commands that ends with an exit code for every error, and never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A ReplicatorError is told on standard error; a bug is logged."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except ReplicatorError as error:
+            logs.report(error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            _close_stdout()
+            ctx.exit(EXIT_PIPE)
+        except Exception:  # the last line: whatever it is, it is a bug of ours
+            logging.getLogger("replicator").critical(
+                "a bug in replicator: please report it with these lines", exc_info=True
+            )
+            ctx.exit(EXIT_BUG)
+        finally:
+            logs.close()
+        return result
+
+
+def _close_stdout() -> None:
+    """Let the interpreter's last flush go nowhere; the reader of our output has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: docs/exit-codes.md. Keys of the configuration: docs/configuration.md.",
+)
+@click.version_option(__version__, prog_name="replicator")
+@config_option
+@log_level_option
+def main(config_path: object, log_level: object) -> None:
+    """Replicate a station's MySQL or MariaDB to central servers: exactly once, in order.
+
+    \b
+    Examples:
+      replicator init                 write a commented replicator.ini
+      replicator check                can everything be reached, is it set up right?
+      replicator run                  capture and deliver (a small station)
+      replicator backlog              what waits, and why
+    """

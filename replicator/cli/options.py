@@ -1,0 +1,66 @@
+"""What commands share: --config and --log-level, and a Config with the log set up from it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from replicator.cli import logs
+from replicator.config import Config
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Configuration file. Else $REPLICATOR_CONFIG, else ./replicator.ini, "
+    "else /etc/replicator/replicator.ini.",
+)
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Overrides [log] level.",
+)
+
+
+def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]:
+    """Give a command --config and --log-level, and the loaded Config as its first argument.
+
+    Both options also work before the command's name. Errors: ConfigError.
+    """
+
+    @config_option
+    @log_level_option
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(
+        context: click.Context,
+        /,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> R:
+        path = _either(context, "config_path", options.pop("config_path"))
+        level = _either(context, "log_level", options.pop("log_level"))
+        config = Config.load(path, os.environ)
+        logs.set_up(config.log, config.secrets(), level)
+        for warning in config.warnings:
+            logging.getLogger("replicator.config").warning(warning)
+        return command(config, *args, **options)
+
+    return wrapped
+
+
+def _either(context: click.Context, name: str, own: Any) -> Any:
+    """The command's own option, else the one given before the command's name."""
+    if own is not None or context.parent is None:
+        return own
+    return context.parent.params.get(name)

@@ -1,0 +1,24 @@
+"""replicator.ini and the environment, as frozen dataclasses; all mistakes reported at once."""
+
+from replicator.config.load import PLACES, Config
+from replicator.config.types import (
+    CentralConfig,
+    DestinationConfig,
+    Listen,
+    LogConfig,
+    OutboxConfig,
+    SourceConfig,
+    StationConfig,
+)
+
+__all__ = [
+    "PLACES",
+    "CentralConfig",
+    "Config",
+    "DestinationConfig",
+    "Listen",
+    "LogConfig",
+    "OutboxConfig",
+    "SourceConfig",
+    "StationConfig",
+]

@@ -1,0 +1,147 @@
+"""Kinds of value a key can have: how its text is read, and what the documentation says of it.
+
+Every ``parse`` takes the text behind the equals sign, stripped and not empty, and raises ValueError
+with a sentence for the user: what was expected, never the value itself (it may be a secret).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from replicator.config.types import Listen
+
+_BYTES = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "tb": 1000**4,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+    "tib": 1 << 40,
+}
+_SECONDS = {
+    unit: seconds
+    for units, seconds in (
+        (("ms",), 0.001),
+        (("", "s", "sec", "second", "seconds"), 1.0),
+        (("m", "min", "minute", "minutes"), 60.0),
+        (("h", "hour", "hours"), 3600.0),
+        (("d", "day", "days"), 86400.0),
+        (("w", "week", "weeks"), 604800.0),
+    )
+    for unit in units
+}
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", re.ASCII)
+_WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
+    "no": False,
+    "false": False,
+    "off": False,
+    "0": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``label``: for the documentation ("size", "yes or no"); ``parse``: text to value."""
+
+    label: str
+    parse: Callable[[str], object]
+
+
+def _quantity(text: str, units: dict[str, int] | dict[str, float], expected: str) -> float:
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2].lower() not in units:
+        raise ValueError(f"not {expected}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+def size(least: int = 1) -> Kind:
+    """Bytes as int: ``2 GiB``, ``512 MiB``, ``10 MB``, ``262144``."""
+
+    def parse(text: str) -> int:
+        value = int(_quantity(text, _BYTES, "a size such as 512 MiB, 2 GiB or 262144"))
+        if not least <= value <= 1 << 60:
+            raise ValueError(f"not a size of at least {least} bytes")
+        return value
+
+    return Kind("size", parse)
+
+
+def duration(least: float = 0.001) -> Kind:
+    """Seconds as float: ``60``, ``10 min``, ``1.5 hours``, ``7 days``."""
+
+    def parse(text: str) -> float:
+        value = _quantity(text, _SECONDS, "a duration such as 30, 10 min or 7 days")
+        if not least <= value <= 1e10:
+            raise ValueError(f"not a duration of at least {least:g} seconds")
+        return value
+
+    return Kind("duration", parse)
+
+
+def whole(least: int, most: int) -> Kind:
+    """A whole number in a range, ends included."""
+
+    def parse(text: str) -> int:
+        if _WHOLE.fullmatch(text) is None or not least <= int(text) <= most:
+            raise ValueError(f"not a whole number from {least} to {most}")
+        return int(text)
+
+    return Kind(f"whole number, {least} to {most}", parse)
+
+
+def choice(*words: str) -> Kind:
+    """One of these words; upper and lower case count as the same."""
+
+    def parse(text: str) -> str:
+        for word in words:
+            if text.lower() == word.lower():
+                return word
+        raise ValueError(f"not one of: {', '.join(words)}")
+
+    return Kind(" or ".join(f"`{word}`" for word in words), parse)
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("not yes or no") from None
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)  # raises ValueError for a broken IPv6 address
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an address such as https://central.example.org/")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no user or password belongs into a URL; use token or token_file")
+    if parts.query or parts.fragment:
+        raise ValueError("a URL of a server's root has no ? and no #")
+    _ = parts.port  # raises ValueError when it is no port
+    return text.rstrip("/") + "/"
+
+
+def _listen(text: str) -> Listen:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or _WHOLE.fullmatch(port) is None or int(port) > 65535:
+        raise ValueError("not an address such as 127.0.0.1:8080 or [::1]:8080")
+    return Listen(host, int(port))
+
+
+TEXT = Kind("text", str)
+SECRET = Kind("secret text", str)
+PATH = Kind("path", Path)
+SECRET_FILE = Kind("path of a file that holds the secret", Path)
+BOOLEAN = Kind("`yes` or `no`", _boolean)
+URL = Kind("URL", _url)
+LISTEN = Kind("host:port", _listen)
+DATABASE_URL = Kind("SQLAlchemy database URL", str)

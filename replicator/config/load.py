@@ -1,0 +1,212 @@
+"""replicator.ini and the environment → a Config, or one ConfigError that lists every mistake."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from replicator.config import ini
+from replicator.config.raw import CONFIG_VARIABLE, Raw, Sources, collect
+from replicator.config.schema import DESTINATION, SECRET_FILES, section_keys
+from replicator.config.types import (
+    CentralConfig,
+    DestinationConfig,
+    LogConfig,
+    OutboxConfig,
+    SourceConfig,
+    StationConfig,
+)
+from replicator.errors import ConfigError
+
+PLACES = (Path("replicator.ini"), Path("/etc/replicator/replicator.ini"))
+_MOST_BYTES = 1 << 20
+_HINT = "every key is described in docs/configuration.md; `replicator init` writes an example"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. ``path``: its file; ``warnings``: sentences to log at the start."""
+
+    station: StationConfig
+    source: SourceConfig
+    outbox: OutboxConfig
+    destinations: tuple[DestinationConfig, ...]
+    log: LogConfig
+    central: CentralConfig
+    path: Path
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str]) -> Config:
+        """Read ``path``, else $REPLICATOR_CONFIG, else the first of ``PLACES`` that exists.
+
+        Relative paths in the file are relative to its folder. Raises ConfigError: no file, or
+        every mistake in it and in the environment, one a line.
+        """
+        file = locate(path, environ)
+        sources = collect(ini.parse(_read(file)), file.name, environ)
+        return _Builder(file, sources).build()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must appear in no log."""
+        database = urlsplit(self.central.database).password or ""
+        tokens = (destination.token for destination in self.destinations)
+        found = {self.source.password, database, unquote(database), *tokens}
+        return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def locate(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The configuration file to read. Raises ConfigError when there is none."""
+    if path is not None:
+        return path
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    for place in PLACES:
+        if place.exists():
+            return place
+    raise ConfigError(
+        "there is no configuration",
+        f"looked for {' and '.join(f'{place}' for place in PLACES)}",
+        "`replicator init` writes one; --config or $REPLICATOR_CONFIG name another place",
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            "the configuration cannot be read",
+            f"{path}: {error.strerror}",
+            "`replicator init --config PATH` writes one; check the path and its permissions",
+        ) from error
+    if len(data) > _MOST_BYTES:
+        raise ConfigError("the configuration is too large", f"{path}: more than 1 MiB", _HINT)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError("the configuration is not UTF-8", f"{path}:{line}", _HINT) from error
+
+
+class _Builder:
+    """Turns texts into values, section by section, and keeps what goes wrong."""
+
+    def __init__(self, file: Path, sources: Sources) -> None:
+        self._file = file
+        self._folder = file.absolute().parent
+        self._sources = sources
+        self._mistakes = sources.mistakes
+        self._warnings = list(sources.warnings)
+
+    def build(self) -> Config:
+        station = self._section("station")
+        station["name"] = station["name"] or socket.gethostname()
+        source = self._section("source")
+        source["password"] = source["password"] or ""
+        source["server_id"] = source["server_id"] or server_id(station["name"])
+        outbox, log, central = (self._section(name) for name in ("outbox", "log", "central"))
+        destinations = [self._destination(name) for name in self._sources.destinations]
+        self._stop_on_mistakes()
+        self._warn_of_readers()
+        return Config(
+            StationConfig(**station),
+            SourceConfig(**source),
+            OutboxConfig(**outbox),
+            tuple(DestinationConfig(**values) for values in destinations),
+            LogConfig(**log),
+            CentralConfig(**central),
+            self._file,
+            tuple(self._warnings),
+        )
+
+    def _destination(self, name: str) -> dict[str, Any]:
+        values = self._section(f"{DESTINATION} {name}")
+        return {**values, "name": name, "token": values["token"] or ""}
+
+    def _section(self, section: str) -> dict[str, Any]:
+        """Values by key; None where nothing is set. Secrets' files are read into the secret."""
+        values: dict[str, Any] = {}
+        given = self._sources.values[section]
+        for name, key in section_keys(section.partition(" ")[0]).items():
+            raw = given.get(name, Raw("", ""))
+            values[name] = self._value(section, name, raw if raw.text else Raw(key.default, ""))
+            where = raw.where or self._sources.lines.get(section, "")
+            if key.required and not raw.text:
+                self._mistakes.append(f"{where}: [{section}] needs {name}")
+        for secret, file in SECRET_FILES.items():
+            if file in values:
+                path = values.pop(file)
+                values[secret] = self._secret(section, secret, file, values[secret], path)
+        return values
+
+    def _value(self, section: str, name: str, raw: Raw) -> Any:
+        if not raw.text:
+            return None
+        try:
+            value = section_keys(section.partition(" ")[0])[name].kind.parse(raw.text)
+        except ValueError as error:
+            self._mistakes.append(f"{raw.where}: [{section}] {name}: {error}")
+            return None
+        return self._folder / value if isinstance(value, Path) else value
+
+    def _secret(
+        self, section: str, name: str, file_key: str, value: str | None, path: Path | None
+    ) -> str | None:
+        if path is None:
+            return value
+        given = self._sources.values[section]
+        if value is not None and given[name].variable != given[file_key].variable:
+            return value if given[name].variable else self._read_secret(given[file_key], path)
+        if value is not None:
+            where = given[file_key].where
+            self._mistakes.append(f"{where}: [{section}] has both {name} and {file_key}; keep one")
+            return None
+        return self._read_secret(given[file_key], path)
+
+    def _read_secret(self, raw: Raw, path: Path) -> str | None:
+        try:
+            with path.open("rb") as file:
+                text = file.read(_MOST_BYTES).decode("utf-8").rstrip("\r\n")
+        except OSError as error:
+            self._mistakes.append(f"{raw.where}: {path}: {error.strerror}")
+            return None
+        except UnicodeDecodeError:
+            self._mistakes.append(f"{raw.where}: {path}: not UTF-8")
+            return None
+        self._warn_if_readable(path)
+        return text
+
+    def _warn_of_readers(self) -> None:
+        """A secret in a file that everyone on the machine can read is worth a word."""
+        for values in self._sources.values.values():
+            if any(name in SECRET_FILES and not raw.variable for name, raw in values.items()):
+                self._warn_if_readable(self._file)
+                return
+
+    def _warn_if_readable(self, path: Path) -> None:
+        if path.stat().st_mode & stat.S_IROTH:
+            self._warnings.append(f"{path} holds a secret and everyone can read it: chmod 640")
+
+    def _stop_on_mistakes(self) -> None:
+        if self._mistakes:
+            count = len(self._mistakes)
+            raise ConfigError(
+                f"{count} mistakes in the configuration"
+                if count > 1
+                else "a mistake in the configuration",
+                "\n".join(self._mistakes),
+                _HINT,
+            )
+
+
+def server_id(station: str) -> int:
+    """A replica number that stays the same for a station and is unlikely to be taken."""
+    return (1 << 30) + zlib.crc32(station.encode()) % (1 << 30)

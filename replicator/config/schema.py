@@ -1,0 +1,221 @@
+"""Every key of replicator.ini, as data: the parser, the example and the documentation read this.
+
+A destination's keys stand in a section of their own for each destination, [destination NAME].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from replicator.config import kinds
+from replicator.config.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key.
+
+    ``default``   as it would stand in the file; "" = not set
+    ``computed``  what stands in for a default that depends on the machine ("the host name")
+    ``example``   the value the example file sets (uncommented)
+    """
+
+    section: str
+    name: str
+    kind: Kind
+    default: str
+    doc: str
+    computed: str = ""
+    example: str = ""
+    required: bool = False
+
+
+DESTINATION = "destination"
+
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "station": "Who this station is.",
+        "source": "The station's MySQL or MariaDB server. Nothing is ever written into it.",
+        "outbox": "The folder of SQLite files in which captured rows wait for delivery.",
+        DESTINATION: "A central server. Give each one a section and a name of its own:"
+        " [destination NAME].",
+        "log": "What replicator says about itself.",
+        "central": "The central server that `replicator central` runs; a station needs none.",
+    }
+)
+
+# The secret's key → the key that names a file holding it.
+SECRET_FILES: Mapping[str, str] = MappingProxyType(
+    {"password": "password_file", "token": "token_file"}
+)
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        "station",
+        "name",
+        kinds.TEXT,
+        "",
+        "Name of this station, unique among the stations of one central server.",
+        computed="the host name",
+    ),
+    Key("source", "host", kinds.TEXT, "127.0.0.1", "Host of the database server."),
+    Key("source", "port", kinds.whole(1, 65535), "3306", "TCP port of the database server."),
+    Key("source", "unix_socket", kinds.TEXT, "", "Unix socket to use instead of host and port."),
+    Key("source", "user", kinds.TEXT, "replicator", "Database user with the replication grants."),
+    Key("source", "password", kinds.SECRET, "", "Its password."),
+    Key(
+        "source",
+        "password_file",
+        kinds.SECRET_FILE,
+        "",
+        "File that holds the password, in place of password; a line break at its end is ignored.",
+    ),
+    Key("source", "database", kinds.TEXT, "ch", "Name of the station's database."),
+    Key(
+        "source",
+        "server_id",
+        kinds.whole(1, 2**32 - 1),
+        "",
+        "Number of this reader among all replicas of the database server; must be unique there.",
+        computed="derived from the station's name",
+    ),
+    Key(
+        "source",
+        "position",
+        kinds.choice("auto", "gtid", "file"),
+        "auto",
+        "How the place in the binlog is kept: MariaDB's GTID, file and offset, or GTID where the"
+        " server has it.",
+    ),
+    Key("source", "ssl_ca", kinds.PATH, "", "CA certificate; turns on and verifies TLS."),
+    Key("source", "connect_timeout", kinds.duration(), "10", "How long connecting may take."),
+    Key(
+        "source",
+        "heartbeat",
+        kinds.duration(),
+        "30",
+        "How often an idle server says that it is there; after three silent ones we reconnect.",
+    ),
+    Key(
+        "source",
+        "snapshot",
+        kinds.BOOLEAN,
+        "yes",
+        "On the first start, also send the rows that are already there.",
+    ),
+    Key(
+        "source",
+        "snapshot_chunk",
+        kinds.whole(1, 100_000),
+        "1000",
+        "Rows read at a time while the snapshot runs.",
+    ),
+    Key("outbox", "path", kinds.PATH, "/var/lib/replicator", "The folder; nothing else in it."),
+    Key(
+        "outbox",
+        "synchronous",
+        kinds.choice("FULL", "NORMAL"),
+        "FULL",
+        "FULL waits for the disk at every commit. NORMAL is faster; after a power cut the last"
+        " moments are read from the binlog again.",
+    ),
+    Key(
+        "outbox",
+        "max_size",
+        kinds.size(64 << 10),
+        "2 GiB",
+        "When captured rows fill this much disk, capture pauses until some are delivered.",
+    ),
+    Key(
+        "outbox",
+        "keep",
+        kinds.duration(0),
+        "7 days",
+        "How long rows stay after every destination has acknowledged them.",
+    ),
+    Key(DESTINATION, "enabled", kinds.BOOLEAN, "yes", "Whether rows are sent there."),
+    Key(
+        DESTINATION,
+        "url",
+        kinds.URL,
+        "",
+        "Root of the central server, without the rest/ at its end.",
+        example="https://central.example.org/",
+        required=True,
+    ),
+    Key(DESTINATION, "token", kinds.SECRET, "", "Bearer token of this station there."),
+    Key(
+        DESTINATION,
+        "token_file",
+        kinds.SECRET_FILE,
+        "",
+        "File that holds the token, in place of token; a line break at its end is ignored.",
+    ),
+    Key(DESTINATION, "ca_file", kinds.PATH, "", "CA certificate, in place of the system's own."),
+    Key(DESTINATION, "timeout", kinds.duration(), "60", "How long an answer may take."),
+    Key(DESTINATION, "connect_timeout", kinds.duration(), "10", "How long connecting may take."),
+    Key(
+        DESTINATION,
+        "batch_rows",
+        kinds.whole(1, 100_000),
+        "2000",
+        "Rows in one request, at most.",
+    ),
+    Key(
+        DESTINATION,
+        "batch_bytes",
+        kinds.size(1 << 10),
+        "256 KiB",
+        "Size of one request before compression, at most.",
+    ),
+    Key(
+        DESTINATION,
+        "retry_blocked",
+        kinds.duration(),
+        "60",
+        "How often to look whether what blocked rows wait for is there by now.",
+    ),
+    Key(
+        "log",
+        "level",
+        kinds.choice("debug", "info", "warning", "error"),
+        "info",
+        "The least serious messages to write.",
+    ),
+    Key("log", "format", kinds.choice("text", "json"), "text", "One line, or one JSON object."),
+    Key("log", "file", kinds.PATH, "", "File to write to.", computed="standard error"),
+    Key("log", "max_bytes", kinds.size(1 << 10), "10 MiB", "Size at which the file is rotated."),
+    Key("log", "backups", kinds.whole(0, 1000), "5", "Rotated files to keep."),
+    Key(
+        "central",
+        "listen",
+        kinds.LISTEN,
+        "127.0.0.1:8080",
+        "Address to listen on; put a TLS proxy before it on an open network.",
+    ),
+    Key(
+        "central",
+        "database",
+        kinds.DATABASE_URL,
+        "sqlite:///central.db",
+        "Its database: SQLite, MariaDB/MySQL (mysql+pymysql://) or PostgreSQL.",
+    ),
+    Key(
+        "central",
+        "authentication",
+        kinds.choice("required", "off"),
+        "required",
+        "Whether stations need a token; `replicator central --create-token STATION` makes one."
+        " On a loopback address none is asked for until the first one is made.",
+    ),
+    Key("central", "max_body", kinds.size(1 << 10), "8 MiB", "Largest request body."),
+    Key("central", "max_inflated", kinds.size(1 << 10), "64 MiB", "The same, decompressed."),
+    Key("central", "threads", kinds.whole(1, 256), "4", "Requests served at the same time."),
+)
+
+
+def section_keys(section: str) -> Mapping[str, Key]:
+    """The keys of one kind of section by name ("destination" for every [destination NAME])."""
+    return {key.name: key for key in KEYS if key.section == section}

@@ -1,0 +1,97 @@
+"""What the rest of the program sees of the configuration: frozen values, every one set.
+
+Durations are seconds (float), sizes bytes (int), paths absolute. Fields are named as the keys of
+replicator.ini; ``password_file`` and ``token_file`` have already been read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a server listens; port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class StationConfig:
+    """Who we are."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """The station's database and how it is read."""
+
+    host: str
+    port: int
+    unix_socket: str | None
+    user: str
+    password: str = field(repr=False)
+    database: str
+    server_id: int
+    position: Literal["auto", "gtid", "file"]
+    ssl_ca: Path | None
+    connect_timeout: float
+    heartbeat: float
+    snapshot: bool
+    snapshot_chunk: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxConfig:
+    """The folder of SQLite files between capture and delivery."""
+
+    path: Path
+    synchronous: Literal["FULL", "NORMAL"]
+    max_size: int
+    keep: float
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationConfig:
+    """One central server. ``url`` ends with a slash; ``token`` is "" where none is configured."""
+
+    name: str
+    enabled: bool
+    url: str
+    token: str = field(repr=False)
+    ca_file: Path | None
+    timeout: float
+    connect_timeout: float
+    batch_rows: int
+    batch_bytes: int
+    retry_blocked: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """``file`` None: standard error."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["text", "json"]
+    file: Path | None
+    max_bytes: int
+    backups: int
+
+
+@dataclass(frozen=True, slots=True)
+class CentralConfig:
+    """The central server of `replicator central`; ``database`` may hold a password."""
+
+    listen: Listen
+    database: str = field(repr=False)
+    authentication: Literal["required", "off"]
+    max_body: int
+    max_inflated: int
+    threads: int
