@@ -190,6 +190,6 @@ class Ship:
             cost = (done.requests, done.bytes_sent, done.seconds, done.receipt)
             settlement = Settlement(cursor, delivered, parked, *cost, drained)
             next_try = self._clock() + self._settings.retry_blocked
-            check = self._deliveries.has_parked()
+            check = bool(parked) or self._deliveries.has_parked()
             self._deliveries.settle(settlement, next_try, check_parked=check)
         return Shipped(len(delivered), len(parked), done.retry)

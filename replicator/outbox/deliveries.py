@@ -175,6 +175,8 @@ class Deliveries:
                     "DELETE FROM parked WHERE seq = ? AND row_index = ?",
                     ((row.seq, row.index) for row in outcome.delivered),
                 )
+            for parked in outcome.parked:
+                self._park(parked, next_try)
             if check_parked:
                 self._connection.executemany(
                     _SUPERSEDE,
@@ -183,8 +185,6 @@ class Deliveries:
                         for row in outcome.delivered
                     ),
                 )
-            for parked in outcome.parked:
-                self._park(parked, next_try)
             self._open_empty_lanes()
             if outcome.cursor is not None:
                 self._move(outcome.cursor)

@@ -1,0 +1,126 @@
+"""Opening the outbox's files: schema steps, strangers, newer versions, the role lock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replicator.errors import OutboxBusy, OutboxError, OutboxFull
+from replicator.outbox.lock import RoleLock
+from replicator.outbox.store import open_readonly, open_store, statements, translate
+
+
+def test_a_new_outbox_has_the_documented_tables_and_pragmas(tmp_path: Path) -> None:
+    database = open_store(tmp_path / "outbox.db", "outbox")
+    assert {"entry", "reference", "capture", "status", "gap"} <= set(database.table_names())
+    assert {"captured_row", "reading", "node_state"} <= set(database.view_names())
+    assert database.conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.conn.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert database.conn.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    database.close()
+
+
+def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        database = open_store(tmp_path / "d.db", "destination")
+        assert database.conn.execute("SELECT count(*) FROM cursor").fetchone() == (1,)
+        database.close()
+
+
+@pytest.mark.parametrize("open_it", [open_store, open_readonly])
+def test_an_outbox_of_a_newer_version_is_refused_untouched(
+    tmp_path: Path, open_it: type[open_store]
+) -> None:
+    path = tmp_path / "outbox.db"
+    open_store(path, "outbox").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            ("replicator.outbox", "9999_from_the_future", "2099-01-01"),
+        )
+    connection.close()
+    with pytest.raises(OutboxError, match=r"newer version.*9999_from_the_future"):
+        open_it(path, "outbox")
+
+
+def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    connection.close()
+    with pytest.raises(OutboxError, match="not an outbox"):
+        open_store(path, "outbox")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    path.write_bytes(b"this is not SQLite" * 1000)
+    with pytest.raises(OutboxError, match="not a database"):
+        open_store(path, "outbox")
+
+
+def test_reading_a_missing_outbox_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match="replicator migrate"):
+        open_readonly(tmp_path / "outbox.db", "outbox")
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """Two openers at once: the loser waits for the lock instead of failing half-way."""
+    code = (
+        "import sys; from pathlib import Path; from replicator.outbox.store import open_store; "
+        "open_store(Path(sys.argv[1]), 'outbox').close()"
+    )
+    path = str(tmp_path / "outbox.db")
+    openers = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(3)]
+    assert [opener.wait(60) for opener in openers] == [0, 0, 0]
+
+
+def test_statements_are_split_where_sqlite_says_they_end() -> None:
+    script = "CREATE TABLE a (b TEXT DEFAULT ';'); -- one; two\nCREATE TABLE c (d);\n"
+    assert len(list(statements(script.replace("; --", ";\n--")))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("database or disk is full", OutboxFull),
+        ("disk I/O error", OutboxFull),
+        ("database is locked", OutboxBusy),
+        ("database disk image is malformed", OutboxError),
+    ],
+)
+def test_sqlite_errors_become_ours(text: str, kind: type[OutboxError]) -> None:
+    error = translate(sqlite3.OperationalError(text), "outbox.db")
+    assert type(error) is kind
+    assert error.hint
+
+
+def test_one_holder_per_role(tmp_path: Path) -> None:
+    held = RoleLock(tmp_path, "tail")
+    with pytest.raises(OutboxBusy, match=f"process {os.getpid()}"):
+        RoleLock(tmp_path, "tail")
+    RoleLock(tmp_path, "ship-a").release()
+    held.release()
+    RoleLock(tmp_path, "tail").release()
+
+
+def test_a_killed_holder_frees_the_role(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from replicator.outbox.lock import RoleLock; "
+        "lock = RoleLock(Path(sys.argv[1]), 'tail'); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(OutboxBusy):
+            RoleLock(tmp_path, "tail")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(30)
+    RoleLock(tmp_path, "tail").release()
