@@ -1,0 +1,204 @@
+"""The REST contract as a Flask blueprint (docs/rest.md). Every answer is JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, current_app, g, request
+
+from replicator import __version__
+from replicator.central import bulk, listing, resources, summaries
+from replicator.central.auth import authenticate
+from replicator.central.body import decode, too_large
+from replicator.central.filters import parse_query
+from replicator.central.problems import Problem
+from replicator.central.schema import BY_PATH, CentralTable
+from replicator.central.settings import DEFAULT_PAGE, MAX_PAGE, MAX_ROWS, CentralSettings
+from replicator.central.store import Database
+
+FEATURES = (
+    "receipts",
+    "delete",
+    "sensor-get",
+    "nodestate-post",
+    "idempotent-create",
+    "null-filter",
+)
+RECEIPT_HEADER = "X-Replicator-Receipt"
+
+rest = Blueprint("rest", __name__, url_prefix="/rest")
+
+
+def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    body = orjson.dumps(value)
+    return Response(body, status, dict(headers or {}), content_type="application/json")
+
+
+def _database() -> Database:
+    found: Database = current_app.extensions["replicator"]
+    return found
+
+
+def _settings() -> CentralSettings:
+    found: CentralSettings = current_app.config["REPLICATOR"]
+    return found
+
+
+def _body() -> Any:
+    limit = _settings().max_body
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large(f"the body has {request.content_length} bytes, at most {limit}")
+    raw = request.stream.read(limit + 1)
+    encoding = request.headers.get("Content-Encoding", "")
+    return decode(raw, encoding, limit, _settings().max_inflated)
+
+
+def _one_row() -> dict[str, object]:
+    body = _body()
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    if not isinstance(body, dict):
+        raise Problem(400, "bad-body", "one row: a JSON object, or a list of one")
+    return body
+
+
+def _table(name: str) -> CentralTable:
+    table = BY_PATH.get(name.lower())
+    if table is None:
+        raise Problem(404, "unknown-type", f"there is no type {name[:60]!r}")
+    return table
+
+
+def _numbered(name: str) -> CentralTable:
+    table = _table(name)
+    if table.stream:
+        raise Problem(404, "no-id", f"{table.name} rows have no id; use filters, or bulk/")
+    return table
+
+
+@rest.before_request
+def _who() -> None:
+    open_to_all = request.endpoint == "rest.capabilities"
+    header = request.headers.get("Authorization")
+    g.station = "" if open_to_all else authenticate(_database(), _settings(), header)
+
+
+@rest.get("/capabilities/")
+def capabilities() -> Response:
+    """What this server can do; open to all, so that a client finds out whom it talks to."""
+    limits = {
+        "max_body": _settings().max_body,
+        "max_inflated": _settings().max_inflated,
+        "max_rows": MAX_ROWS,
+        "default_page": DEFAULT_PAGE,
+        "max_page": MAX_PAGE,
+    }
+    features = list(FEATURES)
+    server = "replicator-central"
+    return answer(
+        {"server": server, "version": __version__, "features": features, "limits": limits}
+    )
+
+
+@rest.post("/bulk/")
+def post_bulk() -> Response:
+    """Many rows of any tables."""
+    body = _body()
+    if not isinstance(body, list):
+        raise Problem(400, "bad-body", "bulk/ takes a JSON list of rows")
+    if len(body) > MAX_ROWS:
+        raise too_large(f"{len(body)} rows, at most {MAX_ROWS}")
+    if request.headers.get(RECEIPT_HEADER) != "1":
+        bulk.store(_database(), body, g.station, plain=True)
+        return answer([], 201)
+    receipt = bulk.store(_database(), body, g.station, plain=False)
+    rejected = [
+        {"index": index, "reason": refusal.reason, "detail": refusal.detail}
+        for index, refusal in sorted(receipt.rejected.items())
+    ]
+    return answer({"receipt": receipt.id, "stored": receipt.stored, "rejected": rejected})
+
+
+@rest.get("/lastsync/")
+def last_sync() -> Response:
+    """Time of the newest reading of the houses with this address, or null."""
+    house = request.args.get("house")
+    return answer(_database().read(lambda c: summaries.last_reading(c, house)))
+
+
+@rest.get("/lastnodesync/")
+def last_node_sync() -> Response:
+    """Time of the newest node state of nodes now in the houses with this address, or null."""
+    house = request.args.get("house")
+    return answer(_database().read(lambda c: summaries.last_node_state(c, house)))
+
+
+@rest.get("/counts/<int(signed=True):node>")
+@rest.get("/counts/<int(signed=True):node>/")
+def counts(node: int) -> Response:
+    """Readings of a node, per day."""
+    return answer(_database().read(lambda c: summaries.readings_per_day(c, node)))
+
+
+@rest.get("/<name>/")
+def get_list(name: str) -> Response:
+    """A page of the matching rows."""
+    table = _table(name)
+    query = parse_query(table.kinds, request.query_string.decode("utf-8", "replace"))
+    offset, limit = listing.parse_range(request.headers.get("Range"))
+    page = _database().read(lambda c: listing.read_page(c, table, query, offset, limit))
+    return answer(page.rows, headers={"Content-Range": page.content_range})
+
+
+@rest.get("/<name>/<int(signed=True):number>")
+def get_one(name: str, number: int) -> Response:
+    """A list of the row with this id, or an empty list."""
+    table = _numbered(name)
+    found = _database().read(lambda c: listing.read_row(c, table, {"id": number}))
+    return answer([] if found is None else [found])
+
+
+@rest.post("/<name>/")
+def post_one(name: str) -> Response:
+    """Create a row, or answer the one with its natural key."""
+    table = _table(name)
+    make = resources.log_push if table.name == "Pushstatus" else resources.create
+    stored = make(_database(), table, _one_row())
+    headers = {}
+    if not table.stream:
+        headers["Location"] = f"{request.path}{stored.row['id']}"
+    return answer(stored.row, 201 if stored.created else 200, headers)
+
+
+@rest.put("/<name>/<int(signed=True):number>")
+def put_one(name: str, number: int) -> Response:
+    """Give the row with this id exactly these values."""
+    stored = resources.replace(_database(), _numbered(name), number, _one_row())
+    return answer(stored.row, 201)
+
+
+@rest.put("/<name>/")
+def put_by_query(name: str) -> Response:
+    """``PUT type/?id=7``."""
+    number = request.args.get("id", "")
+    if not number.lstrip("-").isdecimal() or list(request.args) != ["id"]:
+        raise Problem(400, "bad-filter", f"PUT {name.lower()[:60]}/7 or ?id=7")
+    return put_one(name, int(number))
+
+
+@rest.delete("/<name>/<int(signed=True):number>")
+def delete_one(name: str, number: int) -> Response:
+    """Delete the row with this id."""
+    table = _numbered(name)
+    if not resources.remove(_database(), table, number):
+        raise Problem(404, "no-such-row", f"there is no {table.name} {number}")
+    return Response(status=204)
+
+
+@rest.route("/<name>", methods=["GET", "POST", "PUT", "DELETE"])
+def no_slash(name: str) -> Response:
+    """A redirect would lose the body of a POST, so a forgotten slash is an error."""
+    raise Problem(404, "no-slash", f"use {name[:60]}/ with the trailing slash")
