@@ -11,6 +11,7 @@ import click
 
 from replicator import __version__
 from replicator.cli import logs
+from replicator.cli.init import init
 from replicator.cli.options import config_option, log_level_option
 from replicator.errors import ReplicatorError
 
@@ -70,3 +71,6 @@ def main(config_path: object, log_level: object) -> None:
       replicator run                  capture and deliver (a small station)
       replicator backlog              what waits, and why
     """
+
+
+main.add_command(init)

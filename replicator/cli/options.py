@@ -48,8 +48,8 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
         *args: P.args,
         **options: P.kwargs,
     ) -> R:
-        path = _either(context, "config_path", options.pop("config_path"))
-        level = _either(context, "log_level", options.pop("log_level"))
+        path = option_of_either(context, "config_path", options.pop("config_path"))
+        level = option_of_either(context, "log_level", options.pop("log_level"))
         config = Config.load(path, os.environ)
         logs.set_up(config.log, config.secrets(), level)
         for warning in config.warnings:
@@ -59,7 +59,7 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
     return wrapped
 
 
-def _either(context: click.Context, name: str, own: Any) -> Any:
+def option_of_either(context: click.Context, name: str, own: Any) -> Any:
     """The command's own option, else the one given before the command's name."""
     if own is not None or context.parent is None:
         return own

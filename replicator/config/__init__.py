@@ -1,5 +1,6 @@
 """replicator.ini and the environment, as frozen dataclasses; all mistakes reported at once."""
 
+from replicator.config.example import example
 from replicator.config.load import PLACES, Config
 from replicator.config.types import (
     CentralConfig,
@@ -21,4 +22,5 @@ __all__ = [
     "OutboxConfig",
     "SourceConfig",
     "StationConfig",
+    "example",
 ]

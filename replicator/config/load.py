@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import stat
+import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -202,9 +204,15 @@ class _Builder:
                 f"{count} mistakes in the configuration"
                 if count > 1
                 else "a mistake in the configuration",
-                "\n".join(self._mistakes),
+                "\n".join(sorted(self._mistakes, key=_line)),
                 _HINT,
             )
+
+
+def _line(mistake: str) -> int:
+    """The line of "replicator.ini:12: …"; what is not in the file comes last."""
+    match = re.match(r"[^:]*:(\d+):", mistake)
+    return int(match[1]) if match else sys.maxsize
 
 
 def server_id(station: str) -> int:

@@ -16,7 +16,7 @@ from replicator.config.schema import DESTINATION, SECTIONS, section_keys
 PREFIX = "REPLICATOR_"
 CONFIG_VARIABLE = "REPLICATOR_CONFIG"
 _DESTINATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_RESERVED = ("outbox", "tail")  # the outbox folder has an outbox.db and a tail.lock of its own
+_RESERVED = "outbox"  # a destination's file is NAME.db, and outbox.db is there already
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def collect(document: Document, file: str, environ: Mapping[str, str]) -> Source
         if name not in SECTIONS:
             destinations.append(name.partition(" ")[2])
         keys = section_keys(kind_of(name))
-        for key in section.settings.keys() - keys.keys():
+        for key in sorted(section.settings.keys() - keys.keys()):
             where = f"{file}:{section.settings[key].line}"
             mistakes.append(f"{where}: [{name}] has no key {key}{_suggest(key, keys)}")
         values[name] = {
@@ -85,7 +85,7 @@ def _section_mistake(name: str) -> str:
     if kind == DESTINATION:
         if _DESTINATION_NAME.fullmatch(rest) is None:
             return "give it a name of letters, digits, _ . or -, such as [destination central]"
-        return "this name is taken, choose another" if rest in _RESERVED else ""
+        return "this name is taken, choose another" if rest == _RESERVED else ""
     return "" if name in SECTIONS else f"there is no such section{_suggest(name, SECTIONS)}"
 
 
@@ -99,12 +99,15 @@ def _override(
 ) -> tuple[str, ...]:
     """Lay the environment over ``values``; return warnings about variables nobody reads."""
     owners: dict[str, tuple[str, str]] = {}
+    clashes: dict[tuple[str, str], str] = {}
     for section in values:
         for key in section_keys(kind_of(section)):
             variable = variable_name(section, key)
-            other = owners.setdefault(variable, (section, key))[0]
-            if other != section:
-                mistakes.append(f"[{other}] and [{section}] share {variable}: rename one")
+            owner = owners.setdefault(variable, (section, key))[0]
+            if owner != section:
+                clashes.setdefault((owner, section), variable)
+    for (one, other), variable in clashes.items():
+        mistakes.append(f"[{one}] and [{other}] would share {variable}: rename one")
     for variable, (section, key) in owners.items():
         if environ.get(variable):
             values[section][key] = Raw(environ[variable], variable, variable=True)

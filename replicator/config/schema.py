@@ -112,7 +112,7 @@ KEYS: tuple[Key, ...] = (
         "1000",
         "Rows read at a time while the snapshot runs.",
     ),
-    Key("outbox", "path", kinds.PATH, "/var/lib/replicator", "The folder; nothing else in it."),
+    Key("outbox", "path", kinds.PATH, "/var/lib/replicator", "The folder, for the outbox alone."),
     Key(
         "outbox",
         "synchronous",
@@ -184,7 +184,13 @@ KEYS: tuple[Key, ...] = (
         "info",
         "The least serious messages to write.",
     ),
-    Key("log", "format", kinds.choice("text", "json"), "text", "One line, or one JSON object."),
+    Key(
+        "log",
+        "format",
+        kinds.choice("text", "json"),
+        "text",
+        "A record as a line of text, or as a JSON object on a line.",
+    ),
     Key("log", "file", kinds.PATH, "", "File to write to.", computed="standard error"),
     Key("log", "max_bytes", kinds.size(1 << 10), "10 MiB", "Size at which the file is rotated."),
     Key("log", "backups", kinds.whole(0, 1000), "5", "Rotated files to keep."),
