@@ -40,6 +40,7 @@ _SECONDS = {
 }
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DATABASE_URL = re.compile(r"[a-z0-9+_]+://(?:[^:/@]*(?::(?P<password>[^@]*))?@)?.*", re.ASCII)
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "no": False,
     "false": False,
@@ -67,10 +68,10 @@ def size(least: int = 1) -> Kind:
     """Bytes as int: ``2 GiB``, ``512 MiB``, ``10 MB``, ``262144``."""
 
     def parse(text: str) -> int:
-        value = int(_quantity(text, _BYTES, "a size such as 512 MiB, 2 GiB or 262144"))
+        value = _quantity(text, _BYTES, "a size such as 512 MiB, 2 GiB or 262144")
         if not least <= value <= 1 << 60:
-            raise ValueError(f"not a size of at least {least} bytes")
-        return value
+            raise ValueError(f"not a size from {least} bytes to 1 EiB")
+        return int(value)
 
     return Kind("size", parse)
 
@@ -81,7 +82,7 @@ def duration(least: float = 0.001) -> Kind:
     def parse(text: str) -> float:
         value = _quantity(text, _SECONDS, "a duration such as 30, 10 min or 7 days")
         if not least <= value <= 1e10:
-            raise ValueError(f"not a duration of at least {least:g} seconds")
+            raise ValueError(f"not a duration from {least:g} seconds to 300 years")
         return value
 
     return Kind("duration", parse)
@@ -137,6 +138,18 @@ def _listen(text: str) -> Listen:
     return Listen(host, int(port))
 
 
+def password_of(url: str) -> str:
+    """The password inside a database URL as it stands there, "" where there is none."""
+    match = _DATABASE_URL.fullmatch(url)
+    return match["password"] or "" if match else ""
+
+
+def _database_url(text: str) -> str:
+    if _DATABASE_URL.fullmatch(text) is None:
+        raise ValueError("not a database URL such as sqlite:///central.db")
+    return text
+
+
 TEXT = Kind("text", str)
 SECRET = Kind("secret text", str)
 PATH = Kind("path", Path)
@@ -144,4 +157,4 @@ SECRET_FILE = Kind("path of a file that holds the secret", Path)
 BOOLEAN = Kind("`yes` or `no`", _boolean)
 URL = Kind("URL", _url)
 LISTEN = Kind("host:port", _listen)
-DATABASE_URL = Kind("SQLAlchemy database URL", str)
+DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)

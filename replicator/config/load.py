@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from replicator.config import ini
+from replicator.config.kinds import password_of
 from replicator.config.raw import CONFIG_VARIABLE, Raw, Sources, collect
 from replicator.config.schema import DESTINATION, SECRET_FILES, section_keys
 from replicator.config.types import (
@@ -57,7 +58,7 @@ class Config:
 
     def secrets(self) -> tuple[str, ...]:
         """Everything that must appear in no log."""
-        database = urlsplit(self.central.database).password or ""
+        database = password_of(self.central.database)
         tokens = (destination.token for destination in self.destinations)
         found = {self.source.password, database, unquote(database), *tokens}
         return tuple(sorted(found - {""}, key=len, reverse=True))
@@ -189,9 +190,11 @@ class _Builder:
     def _warn_of_readers(self) -> None:
         """A secret in a file that everyone on the machine can read is worth a word."""
         for values in self._sources.values.values():
-            if any(name in SECRET_FILES and not raw.variable for name, raw in values.items()):
-                self._warn_if_readable(self._file)
-                return
+            for name, raw in values.items():
+                secret = raw.text if name in SECRET_FILES else password_of(raw.text)
+                if secret and not raw.variable:
+                    self._warn_if_readable(self._file)
+                    return
 
     def _warn_if_readable(self, path: Path) -> None:
         if path.stat().st_mode & stat.S_IROTH:
