@@ -11,7 +11,9 @@ import click
 
 from replicator import __version__
 from replicator.cli import logs
+from replicator.cli.central import central
 from replicator.cli.init import init
+from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
 from replicator.errors import ReplicatorError
 
@@ -73,4 +75,5 @@ def main(config_path: object, log_level: object) -> None:
     """
 
 
-main.add_command(init)
+for _command in (init, migrate, central):
+    main.add_command(_command)
