@@ -36,15 +36,13 @@ def init(context: click.Context, config_path: Path | None, force: bool) -> None:
 
 def write_example(path: Path, *, force: bool) -> None:
     """Write it whole or not at all, mode 0600. Raises ConfigError when it is there or cannot be."""
+    if path.exists() and not force:
+        raise ConfigError("there is a configuration already", str(path), "--force replaces it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not force:
-            path.touch(_MODE, exist_ok=False)
+            path.touch(_MODE, exist_ok=False)  # nobody else's, even if it came this moment
         _replace(path, example())
-    except FileExistsError as error:
-        raise ConfigError(
-            "there is a configuration already", str(path), "--force replaces it"
-        ) from error
     except OSError as error:
         raise ConfigError(
             "the configuration cannot be written",

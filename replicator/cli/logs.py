@@ -50,7 +50,8 @@ def close() -> None:
     for handler in list(root.handlers):
         if isinstance(handler.formatter, _Line):
             root.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):  # a full disk: standard error has the records
+                handler.close()
 
 
 def report(error: ReplicatorError) -> None:
@@ -179,7 +180,7 @@ class _SharedFile(RotatingFileHandler):
             there = Path(self.baseFilename).stat()
         except FileNotFoundError:
             there = None
-        before = self.stream
+        before = None if self.stream is None or self.stream.closed else self.stream
         if before and there and os.path.samestat(os.fstat(before.fileno()), there):
             return False
         self.stream = self._open()

@@ -74,7 +74,7 @@ def configuration() -> str:
 def exit_codes() -> str:
     """docs/exit-codes.md: the children of ReplicatorError with their docstrings, and the others."""
     rows = {**_OTHERS}
-    for error in _family(ReplicatorError):
+    for error in family(ReplicatorError):
         name = f"`{error.__name__}`"
         rows[error.exit_code] = (name, " ".join(inspect.getdoc(error).split()))  # type: ignore[union-attr]  # every error has one
     rows[ReplicatorError.exit_code] = ("`ReplicatorError`", "A failure without a code of its own.")
@@ -84,10 +84,11 @@ def exit_codes() -> str:
     return _EXIT_CODES + "\n".join(lines) + "\n"
 
 
-def _family(error: type[ReplicatorError]) -> Iterator[type[ReplicatorError]]:
+def family(error: type[ReplicatorError]) -> Iterator[type[ReplicatorError]]:
+    """All errors below this one, depth first."""
     for child in error.__subclasses__():
         yield child
-        yield from _family(child)
+        yield from family(child)
 
 
 def _section(section: str, doc: str) -> str:
@@ -114,10 +115,11 @@ def files() -> Mapping[str, str]:
     }
 
 
-def _write() -> None:
+def write() -> None:
+    """Write them below the working directory. Raises OSError."""
     for name, text in files().items():
         Path(name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    _write()
+    write()
