@@ -130,11 +130,17 @@ class PrivateMariaDB:
                 log = (self.folder / "error.log").read_text(errors="replace")
                 raise RuntimeError(f"mariadbd did not start:\n{log[-3000:]}")
             try:
-                self.connect().close()
+                if self._listens():
+                    self.connect().close()
+                    return
             except pymysql.err.OperationalError:
-                time.sleep(0.05)
-            else:
-                return
+                pass  # it listens but is not ready
+            time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        # Asked with a socket of ours: PyMySQL leaves its own open when nobody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     def connect(self, database: str | None = None, **more: Any) -> pymysql.connections.Connection:
         """A root connection over the socket, autocommit on."""
