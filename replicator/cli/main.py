@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -12,6 +13,7 @@ import click
 from replicator import __version__
 from replicator.cli import logs
 from replicator.cli.central import central
+from replicator.cli.check import check
 from replicator.cli.init import init
 from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
@@ -27,9 +29,11 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. A ReplicatorError is told on standard error; a bug is logged."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # ✓ on a terminal that has none is a ?
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            click.echo(nl=False)  # flushes: a reader that has left is noticed here
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except ReplicatorError as error:
@@ -75,5 +79,5 @@ def main(config_path: object, log_level: object) -> None:
     """
 
 
-for _command in (init, migrate, central):
+for _command in (init, check, migrate, central):
     main.add_command(_command)

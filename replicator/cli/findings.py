@@ -1,0 +1,106 @@
+"""What `replicator check` looks at: one function a part, each gives findings and never raises."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from replicator.cli.migrate import stores
+from replicator.config import Config
+from replicator.errors import OutboxError, ReplicatorError
+from replicator.outbox.store import Kind, open_readonly
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    ``part``       "source", "outbox", "destination home"
+    ``message``    what is so; for a failure also why that is wrong
+    ``hint``       the SQL, command or line that mends it, "" when ``ok``
+    ``exit_code``  what `check` ends with if this is the worst, 0 when ``ok``
+    """
+
+    part: str
+    name: str
+    ok: bool
+    message: str
+    hint: str = ""
+    exit_code: int = 0
+
+
+Check = Callable[[Config], Iterable[Finding]]
+
+
+def configuration(config: Config) -> Iterator[Finding]:
+    """That it loaded, and what it leaves out."""
+    yield Finding("configuration", "file", True, str(config.path))
+    on = [destination.name for destination in config.destinations if destination.enabled]
+    said = ", ".join(on) if on else "none is enabled: rows are captured, and wait"
+    yield Finding("configuration", "destinations", True, said)
+
+
+def outbox(config: Config) -> Iterator[Finding]:
+    """Whether the folder can be written, has room, and its files are of this version."""
+    folder = config.outbox.path
+    yield _folder(folder)
+    yield _room(folder, config.outbox.max_size)
+    for path, kind, _ in stores(config):
+        if path.exists():
+            yield _file(path, kind)
+
+
+def _folder(folder: Path) -> Finding:
+    place = folder if folder.exists() else _nearest(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        hint = f"mkdir -p {folder} && chown {_user()} {folder}"
+        return _bad_outbox("folder", f"{place} cannot be written: {error.strerror}", hint)
+    said = str(folder) if folder.exists() else f"{folder} will be created at the first start"
+    return Finding("outbox", "folder", True, said)
+
+
+def _nearest(folder: Path) -> Path:
+    """The deepest folder above that is there."""
+    return next(parent for parent in folder.absolute().parents if parent.exists())
+
+
+def _user() -> str:
+    return str(os.geteuid())
+
+
+def _room(folder: Path, max_size: int) -> Finding:
+    place = folder if folder.exists() else _nearest(folder)
+    try:
+        free = shutil.disk_usage(place).free
+        used = sum(file.stat().st_size for file in place.glob("*.db*") if place == folder)
+    except OSError as error:
+        return _bad_outbox("disk", f"{place}: {error.strerror}", f"ls -la {place}")
+    said = f"{free // _MIB} MiB free at {place}, [outbox] max_size is {max_size // _MIB} MiB"
+    if free + used >= max_size:
+        return Finding("outbox", "disk", True, said)
+    fits = max((free + used) // _MIB * 3 // 4, 1)
+    return _bad_outbox("disk", said, f"free some space, or [outbox] max_size = {fits} MiB")
+
+
+def _file(path: Path, kind: Kind) -> Finding:
+    try:
+        open_readonly(path, kind).close()
+    except ReplicatorError as error:
+        return _bad_outbox(path.name, f"{error.message}: {error.detail}", error.hint)
+    return Finding("outbox", path.name, True, "the schema is up to date")
+
+
+def _bad_outbox(name: str, message: str, hint: str) -> Finding:
+    return Finding("outbox", name, False, message, hint, OutboxError.exit_code)
+
+
+CHECKS: tuple[Check, ...] = (configuration, outbox)
