@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -81,13 +82,13 @@ def _numbered(name: str) -> CentralTable:
 
 @rest.before_request
 def _who() -> None:
-    open_to_all = request.endpoint == "rest.capabilities"
+    name = (request.view_args or {}).get("name", "")
+    open_to_all = request.endpoint == "rest.get_list" and name.lower() == "capabilities"
     header = request.headers.get("Authorization")
     g.station = "" if open_to_all else authenticate(_database(), _settings(), header)
 
 
-@rest.get("/capabilities/")
-def capabilities() -> Response:
+def _capabilities() -> Response:
     """What this server can do; open to all, so that a client finds out whom it talks to."""
     limits = {
         "max_body": _settings().max_body,
@@ -103,8 +104,7 @@ def capabilities() -> Response:
     )
 
 
-@rest.post("/bulk/")
-def post_bulk() -> Response:
+def _post_bulk() -> Response:
     """Many rows of any tables."""
     body = _body()
     if not isinstance(body, list):
@@ -122,18 +122,21 @@ def post_bulk() -> Response:
     return answer({"receipt": receipt.id, "stored": receipt.stored, "rejected": rejected})
 
 
-@rest.get("/lastsync/")
-def last_sync() -> Response:
+def _last_sync() -> Response:
     """Time of the newest reading of the houses with this address, or null."""
     house = request.args.get("house")
     return answer(_database().read(lambda c: summaries.last_reading(c, house)))
 
 
-@rest.get("/lastnodesync/")
-def last_node_sync() -> Response:
+def _last_node_sync() -> Response:
     """Time of the newest node state of nodes now in the houses with this address, or null."""
     house = request.args.get("house")
     return answer(_database().read(lambda c: summaries.last_node_state(c, house)))
+
+
+_NOT_TABLES: Mapping[str, Callable[[], Response]] = MappingProxyType(
+    {"capabilities": _capabilities, "lastsync": _last_sync, "lastnodesync": _last_node_sync}
+)
 
 
 @rest.get("/counts/<int(signed=True):node>")
@@ -145,7 +148,10 @@ def counts(node: int) -> Response:
 
 @rest.get("/<name>/")
 def get_list(name: str) -> Response:
-    """A page of the matching rows."""
+    """A page of the matching rows; or one of the few answers that are not about one table."""
+    other = _NOT_TABLES.get(name.lower())
+    if other is not None:
+        return other()
     table = _table(name)
     query = parse_query(table.kinds, request.query_string.decode("utf-8", "replace"))
     offset, limit = listing.parse_range(request.headers.get("Range"))
@@ -163,7 +169,9 @@ def get_one(name: str, number: int) -> Response:
 
 @rest.post("/<name>/")
 def post_one(name: str) -> Response:
-    """Create a row, or answer the one with its natural key."""
+    """Create a row, or answer the one with its natural key; bulk/ takes many."""
+    if name.lower() == "bulk":
+        return _post_bulk()
     table = _table(name)
     make = resources.log_push if table.name == "Pushstatus" else resources.create
     stored = make(_database(), table, _one_row())

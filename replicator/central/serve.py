@@ -8,14 +8,21 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
+import orjson
+from flask import Flask
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask
 
 from replicator.central.app import create_app
 from replicator.central.settings import CentralSettings
 from replicator.errors import ConfigError
 
 log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 120  # a connection without traffic is closed
 
 
 def announce(url: str) -> None:
@@ -33,43 +40,72 @@ def serve(settings: CentralSettings, listening: Callable[[str], None] = announce
     """
     app = create_app(settings)
     try:
+        server = build_server(app, settings)
+        with _Signals():
+            listening(server_url(server))
+            server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
+        server.close()
+        log.info("stopped")
+    finally:
+        app.extensions["replicator"].engine.dispose()
+
+
+def build_server(app: Flask, settings: CentralSettings) -> Any:
+    """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
+    try:
         server = create_server(
             app,
             host=settings.host,
             port=settings.port,
             threads=settings.threads,
             max_request_body_size=settings.max_body,
-            channel_timeout=120,
+            channel_timeout=_IDLE_SECONDS,
             ident="replicator",
             asyncore_use_poll=True,
             clear_untrusted_proxy_headers=True,
         )
     except (OSError, ValueError) as error:
-        app.extensions["replicator"].engine.dispose()
         raise ConfigError(
             "Cannot listen",
             f"{settings.host}:{settings.port}: {error}",
             "change [central] listen, or stop what already listens there",
         ) from error
-    with _Signals():
-        listening(_url(server))
-        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
-    server.close()
-    app.extensions["replicator"].engine.dispose()
-    log.info("stopped")
+    for socket in [server, *getattr(server, "map", {}).values()]:
+        if hasattr(socket, "channel_class"):
+            socket.channel_class = _Channel
+    return server
 
 
-def _url(server: object) -> str:
+def server_url(server: Any) -> str:
+    """``http://HOST:PORT/`` of (the first address of) a server that listens."""
     several = getattr(server, "effective_listen", None)
-    host, port = several[0] if several else (server.effective_host, server.effective_port)  # type: ignore[attr-defined]
+    host, port = several[0] if several else (server.effective_host, server.effective_port)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """What waitress refuses by itself (too large, not HTTP), in the shape of all our errors."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        code = {413: "too-large", 431: "headers-too-large"}.get(error.code, "bad-request")
+        body = orjson.dumps({"error": code, "detail": f"{error.reason}: {error.body}"})
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    error_task_class = _JsonErrorTask
 
 
 class _Signals:
     """SIGTERM and SIGINT end the loop; what was set before comes back."""
 
     def __enter__(self) -> None:
-        self._before = {}
+        self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._end)
