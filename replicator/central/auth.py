@@ -25,8 +25,7 @@ def authenticate(database: Database, settings: CentralSettings, header: str | No
 
     Raises Problem 401. With authentication off a token that came along still names the station.
     """
-    scheme, _, token = (header or "").partition(" ")
-    token = token.strip()
+    token = _bearer(header or "")
 
     def look(connection: Connection) -> tuple[str | None, bool]:
         station = tokens.station_of(connection, token) if token else None
@@ -35,10 +34,15 @@ def authenticate(database: Database, settings: CentralSettings, header: str | No
     if settings.authentication == "off" and not token:
         return ""
     station, configured = database.read(look)
-    if station is not None and scheme.lower() == "bearer":
+    if station is not None:
         return station
     if settings.authentication == "off":
         return ""
     if is_loopback(settings.host) and not configured:
         return ""
     raise Problem(401, "unauthorized", "send a station's token: Authorization: Bearer …")
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

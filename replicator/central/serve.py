@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -52,34 +53,36 @@ def serve(settings: CentralSettings, listening: Callable[[str], None] = announce
 
 def build_server(app: Flask, settings: CentralSettings) -> Any:
     """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
-    try:
-        server = create_server(
-            app,
-            host=settings.host,
-            port=settings.port,
-            threads=settings.threads,
-            max_request_body_size=settings.max_body,
-            channel_timeout=_IDLE_SECONDS,
-            ident="replicator",
-            asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=True,
-        )
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "Cannot listen",
-            f"{settings.host}:{settings.port}: {error}",
-            "change [central] listen, or stop what already listens there",
-        ) from error
-    for socket in [server, *getattr(server, "map", {}).values()]:
-        if hasattr(socket, "channel_class"):
-            socket.channel_class = _Channel
+    server = create_server(
+        app,
+        sockets=[_listen(settings.host, settings.port)],
+        threads=settings.threads,
+        max_request_body_size=settings.max_body,
+        channel_timeout=_IDLE_SECONDS,
+        ident="replicator",
+        asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=True,
+    )
+    server.channel_class = _Channel
     return server
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = min(found, key=lambda entry: entry[0])  # IPv4 first
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigError(
+            "Cannot listen",
+            f"{host}:{port}: {error}",
+            "change [central] listen, or stop what already listens there",
+        ) from error
+
+
 def server_url(server: Any) -> str:
-    """``http://HOST:PORT/`` of (the first address of) a server that listens."""
-    several = getattr(server, "effective_listen", None)
-    host, port = several[0] if several else (server.effective_host, server.effective_port)
+    """``http://HOST:PORT/`` of a server that listens."""
+    host, port = server.effective_host, server.effective_port
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,14 +49,14 @@ class Client:
         assert reply.status_code in (200, 201), reply.text
         return reply.json()
 
-    def bulk(self, rows: list[Row]) -> Row:
+    def bulk(self, rows: Sequence[object]) -> Row:
         """With a receipt."""
         reply = self.request("POST", "bulk/", json=rows, headers=RECEIPT)
         assert reply.status_code == 200, reply.text
         receipt: Row = reply.json()
         return receipt
 
-    def plain_bulk(self, rows: list[Row]) -> requests.Response:
+    def plain_bulk(self, rows: Sequence[object]) -> requests.Response:
         return self.request("POST", "bulk/", json=rows)
 
     def world(self) -> Row:
