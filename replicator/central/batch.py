@@ -67,41 +67,48 @@ class Group:
 def sort_out(body: Sequence[object]) -> tuple[dict[str, list[Group]], Refusals]:
     """Checked groups by table name, and what cannot be used, by its place in the body."""
     refused: Refusals = {}
-    sorted_rows: dict[tuple[Any, ...], list[int]] = {}
+    groups: dict[str, list[Group]] = {}
+    shapes: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(body):
         if type(row) is dict:
-            shape = (row.get("__table__"), row.get("__op__"), *row)
-            try:
-                sorted_rows.setdefault(shape, []).append(index)
-            except TypeError:  # a list or an object where a name belongs
-                refused[index] = Refusal("bad-type", "__table__ and __op__ must be text")
+            shapes.setdefault(tuple(row), []).append(index)
         else:
             refused[index] = Refusal("bad-type", "a row must be an object")
-    groups: dict[str, list[Group]] = {}
-    for (name, op, *columns), indexes in sorted_rows.items():
-        rows: list[Any] = [body[i] for i in indexes]
-        group = _group(name, op, columns, indexes)
-        if isinstance(group, Refusal):
-            refused.update(dict.fromkeys(indexes, group))
-            continue
-        checked, bad = _checked(group, rows)
-        refused.update({indexes[place]: refusal for place, refusal in bad.items()})
-        if checked.rows:
-            groups.setdefault(checked.table.name, []).append(checked)
+    for shape, indexes in shapes.items():
+        for name, op, part in _by_table(body, shape, indexes):
+            group = _group(name, op, shape, part)
+            if isinstance(group, Refusal):
+                refused.update(dict.fromkeys(part, group))
+                continue
+            checked, bad = _checked(group, list(map(body.__getitem__, part)))
+            refused.update({part[place]: refusal for place, refusal in bad.items()})
+            if checked.rows:
+                groups.setdefault(checked.table.name, []).append(checked)
     return groups, refused
 
 
-def _group(
-    name: object,
-    op: object,
-    shape: Sequence[object],
-    indexes: Sequence[int],
-) -> Group | Refusal:
-    if not isinstance(name, str) or name not in BULK_TABLES:
-        return Refusal("unknown-table", f"__table__ is {str(name)[:60]!r}")
+def _by_table(
+    body: Sequence[Any], shape: Sequence[str], indexes: list[int]
+) -> list[tuple[str, str, list[int]]]:
+    """Rows of one shape by table and operation, as text; "" where there is none."""
+    if "__op__" not in shape and "__table__" in shape:
+        names = {str(body[i]["__table__"]) for i in indexes}
+        if len(names) == 1:
+            return [(names.pop(), "", indexes)]
+    parts: dict[tuple[str, str], list[int]] = {}
+    for i in indexes:
+        row = body[i]
+        name = (str(row.get("__table__", "")), str(row.get("__op__", "")))
+        parts.setdefault(name, []).append(i)
+    return [(name, op, part) for (name, op), part in parts.items()]
+
+
+def _group(name: str, op: str, shape: Sequence[str], indexes: Sequence[int]) -> Group | Refusal:
+    if name not in BULK_TABLES:
+        return Refusal("unknown-table", f"__table__ is {name[:60]!r}")
     table = TABLES[name]
-    if op is not None and op not in (DELETE, UPSERT):
-        return Refusal("bad-op", f"__op__ is {str(op)[:60]!r}, not delete or upsert")
+    if op not in ("", "None", DELETE, UPSERT):
+        return Refusal("bad-op", f"__op__ is {op[:60]!r}, not delete or upsert")
     if op == DELETE and not table.stream:
         return Refusal("bad-op", f"{name} rows are deleted one by one: DELETE {name.lower()}/<id>")
     wanted = table.natural_key if op == DELETE else tuple(table.kinds)
@@ -112,7 +119,7 @@ def _group(
     return Group(table, DELETE if op == DELETE else UPSERT, columns, indexes, [])
 
 
-def _checked(group: Group, rows: Sequence[Mapping[str, object]]) -> tuple[Group, Refusals]:
+def _checked(group: Group, rows: Sequence[Any]) -> tuple[Group, Refusals]:
     kinds = {name: group.table.kinds[name] for name in group.columns}
     tuples, bad = check_rows(kinds, group.table.required, rows)
     filled = Group(group.table, group.op, group.columns, group.indexes, tuples)

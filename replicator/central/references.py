@@ -6,8 +6,9 @@ the transaction was begun with ``references=True`` (one such writer at a time).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,18 +31,17 @@ class Existing:
     connection: Connection
     _known: dict[str, dict[int, bool]] = field(default_factory=dict)
 
-    def missing(self, table: str, ids: Iterable[int]) -> set[int]:
+    def missing(self, table: str, ids: set[Any]) -> set[int]:
         """Those of ``ids`` that are not in the table."""
         known = self._known.setdefault(table, {})
-        wanted = set(ids)
-        asked = sorted(wanted - known.keys())
+        asked = sorted(ids - known.keys())
         column = TABLES[table].sql.c.id
         for start in range(0, len(asked), _LOOKUP):
             part = asked[start : start + _LOOKUP]
             query = sa.select(column).where(column.in_(part)).with_for_update(read=True)
             found = set(self.connection.execute(query).scalars())
             known.update({i: i in found for i in part})
-        return {i for i in wanted if not known[i]}
+        return {i for i in ids if not known[i]}
 
     def refuse(self, group: Group) -> Refusals:
         """Rows of the group that point at something that does not exist, by place in the group."""
@@ -50,7 +50,7 @@ class Existing:
             if column not in group.columns:
                 continue
             cells = group.cells(column)
-            missing = self.missing(target, {c for c in cells if isinstance(c, int)})
+            missing = self.missing(target, set(cells) - {None})
             if not missing:
                 continue
             for place, cell in enumerate(cells):

@@ -160,7 +160,7 @@ def _sql_type(kind: Kind) -> Any:
 _ON_DELETE = {"Location.houseId": "CASCADE", "Node.locationId": "SET NULL"}
 
 
-def _column(table: str, name: str, kind: Kind, primary: bool) -> sa.Column[Any]:
+def _column(table: str, name: str, kind: Kind, primary: tuple[str, ...]) -> sa.Column[Any]:
     constraints: list[sa.ForeignKey] = []
     reference = None
     if table in model.REFERENCE_TABLES:
@@ -168,13 +168,13 @@ def _column(table: str, name: str, kind: Kind, primary: bool) -> sa.Column[Any]:
     if reference is not None:
         on_delete = _ON_DELETE.get(f"{table}.{name}", "RESTRICT")
         constraints.append(sa.ForeignKey(f"{reference}.id", ondelete=on_delete))
-    numbered = primary and name == "id" and table not in ("Node", "NodeType", "SensorType")
+    numbered = name == "id" and table not in ("Node", "NodeType", "SensorType")
     return sa.Column(
         name,
         _sql_type(kind),
         *constraints,
-        primary_key=primary,
-        nullable=not primary,
+        primary_key=primary == (name,),
+        nullable=name not in primary,
         autoincrement=numbered,
     )
 
@@ -193,14 +193,15 @@ def _build(name: str) -> CentralTable:
     kinds = _KINDS[name]
     stream = entry is not None and entry.stream
     natural = entry.natural_key if entry is not None else ("id",)
-    primary = natural if stream else ("id",)
+    # By node first: what is asked for, compared and counted is a node's stretch of time.
+    primary = tuple(sorted(natural, key=lambda c: c != "nodeId")) if stream else ("id",)
     hashed = not stream and natural != ("id",)
-    columns: list[Any] = [_column(name, c, kind, c in primary) for c, kind in kinds.items()]
+    columns: list[Any] = [_column(name, c, kind, primary) for c, kind in kinds.items()]
     options = dict(_OPTIONS)
     if hashed:
         columns.append(sa.Column("natural_key", HASH, nullable=False, unique=True))
     if stream:
-        columns.append(sa.Index(f"{name}_node_time", "nodeId", "time"))
+        columns.append(sa.PrimaryKeyConstraint(*primary))
         options["sqlite_with_rowid"] = False
     if name == "Reading":
         columns.append(sa.Index("Reading_location_time", "locationId", "time"))

@@ -49,10 +49,10 @@ def upsert(
 
 
 def delete(connection: Connection, table: CentralTable, keys: Sequence[Row]) -> None:
-    """Delete by primary key (cells as in ``table.primary_key``); unknown ones are fine."""
+    """Delete stream rows by natural key; unknown ones are fine."""
     dialect = connection.dialect
     mark = "?" if dialect.name == "sqlite" else "%s"
-    one = " AND ".join(f"{_name(dialect, c)}={mark}" for c in table.primary_key)
+    one = " AND ".join(f"{_name(dialect, c)}={mark}" for c in table.natural_key)
     head = f"DELETE FROM {_name(dialect, table.name)} WHERE "  # noqa: S608  # as above
     if dialect.name == "sqlite":
         connection.exec_driver_sql(head + one, [tuple(key) for key in keys])

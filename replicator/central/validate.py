@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from replicator.central.problems import Refusal
@@ -162,7 +163,8 @@ def check_rows(
     columns: list[Column] = []
     refused: Refusals = {}
     for name, kind in kinds.items():
-        column, refusals = check_column(name, kind, [r[name] for r in rows], name in required)
+        values = list(map(itemgetter(name), rows))
+        column, refusals = check_column(name, kind, values, name in required)
         columns.append(column)
         for place, refusal in refusals.items():
             refused.setdefault(place, refusal)

@@ -104,7 +104,7 @@ BAD_ROWS: list[tuple[str, object]] = [
     ("unknown-table", {"__table__": "reading"}),
     ("unknown-table", {"__table__": "Pushstatus", "id": 1}),
     ("unknown-table", {"__table__": 7}),
-    ("bad-type", {"__table__": ["Reading"]}),
+    ("unknown-table", {"__table__": ["Reading"]}),
     ("bad-op", {**reading(), "__op__": "truncate"}),
     ("bad-op", {"__table__": "Node", "__op__": "delete", "id": 1}),
     ("null-key", {"__table__": "Reading", "time": "2015-03-01T00:00:00"}),
