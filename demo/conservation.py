@@ -79,15 +79,18 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
     did not see (rows from before it watched).
     """
     numbers: defaultdict[tuple[str, object], list[tuple[int, str]]] = defaultdict(list)
-    latest: dict[str, object] = {}
+    latest: dict[str, Act] = {}
     for number, act in enumerate(written):
-        if latest.get(act.key, latest) != act.content:  # else nothing changed, nothing was sent
+        if latest.get(act.key) != act:  # else nothing changed, nothing was sent
             numbers[act.key, act.content].append((number, act.lane))
-        latest[act.key] = act.content
+        latest[act.key] = act
     furthest: defaultdict[str, int] = defaultdict(lambda: -1)
     late: list[str] = []
+    latest.clear()
     for act in arrived:
-        waiting = numbers.pop((act.key, act.content), None)
+        again = act.key in latest and latest[act.key].content == act.content
+        latest[act.key] = act
+        waiting = numbers.pop((act.key, act.content), None) if not again else None
         if waiting is None:
             continue
         # A row may take one value twice: then this arrival may be any of them that is in order.

@@ -16,14 +16,14 @@ import time as clock
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from types import FrameType
 
 import pymysql
 
 from demo.desk import Desk
 from demo.packets import Radio
-from demo.session import Session
+from demo.session import Session, open_connection
 
 # Every so many packets somebody does something; the first round does everything once.
 _ACTION_EVERY = 4
@@ -76,7 +76,7 @@ def run_logger(
 def main() -> int:
     """Write until the packets are out or SIGTERM comes; prints the packets so far, a line each."""
     parser = ArgumentParser(prog="python -m demo.logger", description=__doc__)
-    parser.add_argument("--socket", required=True, type=Path, help="the MariaDB server's socket")
+    parser.add_argument("--socket", required=True, help="the MariaDB server's socket")
     parser.add_argument("--database", default="ch")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--packets", type=int, default=1000)
@@ -89,15 +89,6 @@ def main() -> int:
         nonlocal stopping
         stopping = True
 
-    def connect() -> pymysql.connections.Connection:
-        return pymysql.connect(
-            unix_socket=str(options.socket),
-            user="root",
-            database=options.database,
-            charset="utf8mb4",
-            connect_timeout=10,
-        )
-
     def tell(packets: int) -> None:
         sys.stdout.write(f"{packets}\n")
         sys.stdout.flush()
@@ -105,7 +96,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end)
     keep = not options.keep_all
     plan = LoggerPlan(options.seed, options.packets, options.rate, deletes=keep, nulls=keep)
-    run_logger(connect, plan, tell, lambda: stopping)
+    run_logger(
+        partial(open_connection, options.socket, options.database), plan, tell, lambda: stopping
+    )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time as clock
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -12,7 +13,24 @@ import pymysql
 Answer = TypeVar("Answer")
 Statement = tuple[str, Sequence[Any]]
 
+_TIMEOUT = 10.0
 _LOST = (pymysql.err.OperationalError, pymysql.err.InterfaceError)
+
+
+def open_connection(path: str, database: str) -> pymysql.connections.Connection:
+    """Log in as root over a server's socket, autocommit off. Raises OperationalError."""
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.settimeout(_TIMEOUT)
+        line.connect(path)
+    except OSError as error:
+        line.close()
+        raise pymysql.err.OperationalError(2002, f"no server at {path}: {error}") from error
+    connection = pymysql.connect(
+        unix_socket=path, user="root", database=database, charset="utf8mb4", defer_connect=True
+    )
+    connection.connect(line)  # PyMySQL's own socket would stay open where nobody listens
+    return connection
 
 
 class Session:
