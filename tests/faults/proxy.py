@@ -30,14 +30,16 @@ _HTML = b"<!DOCTYPE html>\n<html><body>Log in to the guest network.</body></html
 class Fault:
     """``forward``: the server gets the request. ``instead``: what the client gets in place of the
 
-    server's reply; with ``lost``, nothing: the connection is dropped. ``wait``: seconds before.
-    ``cut``: the server's reply with so many bytes of its body.
+    server's reply; with ``lost``, nothing: the connection is dropped. ``cut``: the server's reply
+    with so many bytes of its body. ``wait``: seconds of silence, or until the proxy is calmed;
+    ``late``: after the server has done its work, not before.
     """
 
     forward: bool = True
     lost: bool = False
     instead: Reply | None = None
     wait: float = 0.0
+    late: bool = False
     cut: int | None = None
 
 
@@ -82,8 +84,13 @@ def truncate(keep: int = 1) -> Fault:
 
 
 def hang(seconds: float) -> Fault:
-    """Silence for so long (or until the proxy ends), then as if nothing had been."""
+    """Silence for so long, or until the proxy is calmed; then as if nothing had been."""
     return Fault(wait=seconds)
+
+
+def stall(seconds: float) -> Fault:
+    """The server does what it was asked; its reply comes so much later."""
+    return Fault(wait=seconds, late=True)
 
 
 @dataclass(slots=True)
@@ -115,10 +122,12 @@ class FaultProxy:
         self._http = Httpd(self._answer)
         self._plans: list[_Plan] = []
         self._lock = threading.Lock()
-        self._ending = threading.Event()
+        self._storm = threading.Event()
+        self._ending = False
         self.requests: list[Passed] = []
         self.arrivals: list[Row] = []
         self.struck = 0
+        self._struck_before = 0
 
     def __enter__(self) -> FaultProxy:
         self._http.start()
@@ -130,7 +139,8 @@ class FaultProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ending.set()
+        self._ending = True
+        self.calm()
         self._http.stop()
 
     @property
@@ -152,9 +162,16 @@ class FaultProxy:
             self._plans.append(_Plan(fault, path, method, times, skip))
 
     def calm(self) -> None:
-        """Forget every plan."""
+        """Forget every plan, and go on with what was held back."""
         with self._lock:
             self._plans.clear()
+            self._struck_before = self.struck
+            self._storm.set()
+            self._storm = threading.Event()
+
+    def has_struck_since_calm(self) -> bool:
+        """Whether any fault has struck since the last ``calm()``."""
+        return self.struck > self._struck_before
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -163,7 +180,7 @@ class FaultProxy:
         yield
         self._http.start()
 
-    def _strike(self, request: Request) -> Fault:
+    def _strike(self, request: Request) -> tuple[Fault, threading.Event]:
         with self._lock:
             for plan in self._plans:
                 if plan.left == 0 or plan.path not in request.path:
@@ -175,14 +192,16 @@ class FaultProxy:
                     continue
                 plan.left = None if plan.left is None else plan.left - 1
                 self.struck += 1
-                return plan.fault
-        return Fault()
+                return plan.fault, self._storm
+            return Fault(), self._storm
 
     def _answer(self, request: Request) -> Reply | None:
-        fault = self._strike(request)
-        if self._ending.wait(fault.wait):
-            return None
-        reply = self._forward(request) if fault.forward else None
+        fault, storm = self._strike(request)
+        if not fault.late:
+            storm.wait(fault.wait)
+        reply = self._forward(request) if fault.forward and not self._ending else None
+        if fault.late:
+            storm.wait(fault.wait)
         if fault.lost:
             reply = None
         elif fault.instead is not None:

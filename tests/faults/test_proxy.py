@@ -18,6 +18,7 @@ from tests.faults.proxy import (
     lose_reply,
     lose_request,
     say,
+    stall,
     truncate,
 )
 from tests.original.server import OriginalServer
@@ -111,6 +112,11 @@ def test_a_silent_server(proxy: FaultProxy, session: requests.Session) -> None:
     with pytest.raises(requests.ReadTimeout):
         session.get(f"{proxy.url}/rest/house/", timeout=0.2)
     proxy.calm()
+    proxy.plan(stall(60))
+    with pytest.raises(requests.ReadTimeout):
+        session.post(f"{proxy.url}/rest/roomtype/", data='{"name": "Attic"}', timeout=0.2)
+    proxy.calm()
+    assert len(session.get(f"{proxy.url}/rest/roomtype/", timeout=5).json()) == 1
     assert session.get(f"{proxy.url}/rest/house/", timeout=5).json() == []
 
 
