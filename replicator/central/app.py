@@ -19,6 +19,8 @@ from replicator.central.tokens import any_token
 
 log = logging.getLogger(__name__)
 
+_SHOWN_SQL = 300  # characters of a failed statement in the log
+
 
 def create_app(settings: CentralSettings) -> Flask:
     """A WSGI application on an opened database (``app.extensions["replicator"]``).
@@ -54,7 +56,7 @@ def _problem(problem: Problem) -> Response:
         said["rejected"] = problem.rejected
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
-        log.warning("answered %s: %s", problem.status, problem.__cause__ or problem.detail)
+        log.warning("answered %s: %s", problem.status, _cause(problem))
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="replicator"'
     return answer(said, problem.status, headers)
@@ -67,8 +69,16 @@ def _http_error(error: HTTPException) -> Response:
     return answer({"error": code, "detail": error.description or ""}, status, dict(kept))
 
 
+def _cause(problem: Problem) -> object:
+    # Without SQLAlchemy's text of the statement: it may hold thousands of rows.
+    cause = problem.__cause__
+    return getattr(cause, "orig", None) or cause or problem.detail
+
+
 def _bug(error: Exception) -> Response:
-    log.error("a request failed in a way that was not foreseen", exc_info=error)
+    origin = getattr(error, "orig", None)
+    statement = str(getattr(error, "statement", ""))[:_SHOWN_SQL]
+    log.error("a request failed in a way not foreseen %s", statement, exc_info=origin or error)
     return answer({"error": "internal", "detail": "see the central server's log"}, 500)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -129,9 +130,25 @@ def _last_sync() -> Response:
 
 
 def _last_node_sync() -> Response:
-    """Time of the newest node state of nodes now in the houses with this address, or null."""
-    house = request.args.get("house")
-    return answer(_database().read(lambda c: summaries.last_node_state(c, house)))
+    """``?node=69``: time of the newest reading of that node, or null."""
+    return _last_of_node(_number(request.args.get("node", "")))
+
+
+def _last_of_node(node: int) -> Response:
+    return answer(_database().read(lambda c: summaries.last_of_node(c, node)))
+
+
+def _counts(node: int) -> Response:
+    """Readings of a node per day, of one type where ``?typeid=`` says so."""
+    kind = request.args.get("typeid")
+    wanted = None if kind is None else _number(kind)
+    return answer(_database().read(lambda c: summaries.readings_per_day(c, node, wanted)))
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        raise Problem(400, "bad-filter", f"{text[:60]!r} is not a number")
+    return int(text)
 
 
 _NOT_TABLES: Mapping[str, Callable[[], Response]] = MappingProxyType(
@@ -139,11 +156,9 @@ _NOT_TABLES: Mapping[str, Callable[[], Response]] = MappingProxyType(
 )
 
 
-@rest.get("/counts/<int(signed=True):node>")
-@rest.get("/counts/<int(signed=True):node>/")
-def counts(node: int) -> Response:
-    """Readings of a node, per day."""
-    return answer(_database().read(lambda c: summaries.readings_per_day(c, node)))
+_PER_NODE: Mapping[str, Callable[[int], Response]] = MappingProxyType(
+    {"counts": _counts, "lastnodesync": _last_of_node}
+)
 
 
 @rest.get("/<name>/")
@@ -161,7 +176,10 @@ def get_list(name: str) -> Response:
 
 @rest.get("/<name>/<int(signed=True):number>")
 def get_one(name: str, number: int) -> Response:
-    """A list of the row with this id, or an empty list."""
+    """A list of the row with this id, or an empty list; or what is asked about one node."""
+    per_node = _PER_NODE.get(name.lower())
+    if per_node is not None:
+        return per_node(number)
     table = _numbered(name)
     found = _database().read(lambda c: listing.read_row(c, table, {"id": number}))
     return answer([] if found is None else [found])
@@ -191,10 +209,9 @@ def put_one(name: str, number: int) -> Response:
 @rest.put("/<name>/")
 def put_by_query(name: str) -> Response:
     """``PUT type/?id=7``."""
-    number = request.args.get("id", "")
-    if not number.lstrip("-").isdecimal() or list(request.args) != ["id"]:
+    if list(request.args) != ["id"]:
         raise Problem(400, "bad-filter", f"PUT {name.lower()[:60]}/7 or ?id=7")
-    return put_one(name, int(number))
+    return put_one(name, _number(request.args["id"]))
 
 
 @rest.delete("/<name>/<int(signed=True):number>")

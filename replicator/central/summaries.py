@@ -7,29 +7,36 @@ from sqlalchemy.engine import Connection
 
 from replicator.central.schema import TABLES
 
-_HOUSE, _LOCATION, _NODE = (TABLES[n].sql for n in ("House", "Location", "Node"))
-_READING, _STATE = TABLES["Reading"].sql, TABLES["NodeState"].sql
+_HOUSE, _LOCATION, _READING = (TABLES[n].sql for n in ("House", "Location", "Reading"))
 
 
 def last_reading(connection: Connection, address: str | None) -> str | None:
     """Time of the newest reading at a location of the houses with this address."""
-    places = _locations(connection, address)
-    return _newest(connection, _READING.c.time, _READING.c.locationId, places)
+    newest = sa.select(sa.func.max(_READING.c.time))
+    times = [
+        connection.execute(newest.where(_READING.c.locationId == place)).scalar()
+        for place in _locations(connection, address)
+    ]
+    return max((str(time) for time in times if time is not None), default=None)
 
 
-def last_node_state(connection: Connection, address: str | None) -> str | None:
-    """Time of the newest state of the nodes that are now in the houses with this address."""
-    there = _NODE.c.locationId.in_(_locations(connection, address))
-    nodes = list(connection.execute(sa.select(_NODE.c.id).where(there)).scalars())
-    return _newest(connection, _STATE.c.time, _STATE.c.nodeId, nodes)
+def last_of_node(connection: Connection, node: int) -> str | None:
+    """Time of the newest reading of a node."""
+    newest = sa.select(sa.func.max(_READING.c.time)).where(_READING.c.nodeId == node)
+    found = connection.execute(newest).scalar()
+    return None if found is None else str(found)
 
 
-def readings_per_day(connection: Connection, node: int) -> list[dict[str, object]]:
-    """``[{"date": "2015-03-01", "count": 288}, …]``, UTC days with readings, in order."""
+def readings_per_day(
+    connection: Connection, node: int, kind: int | None = None
+) -> list[tuple[str, int]]:
+    """``[["2015-03-01", 288], …]``: UTC days with readings (of one type), in order."""
     day = sa.func.date(_READING.c.time)
     query = sa.select(day, sa.func.count()).where(_READING.c.nodeId == node)
+    if kind is not None:
+        query = query.where(_READING.c.type == kind)
     rows = connection.execute(query.group_by(day).order_by(day))
-    return [{"date": str(date), "count": int(count)} for date, count in rows]
+    return [(str(date), int(count)) for date, count in rows]
 
 
 def _locations(connection: Connection, address: str | None) -> list[int]:
@@ -38,13 +45,3 @@ def _locations(connection: Connection, address: str | None) -> list[int]:
     )
     found = connection.execute(query.where(_HOUSE.c.address == address))
     return [row.id for row in found if row.address == address]  # exactly, trailing blanks too
-
-
-def _newest(
-    connection: Connection, time: sa.Column[str], by: sa.Column[int], values: list[int]
-) -> str | None:
-    newest = [
-        connection.execute(sa.select(sa.func.max(time)).where(by == value)).scalar()
-        for value in values
-    ]
-    return max((str(found) for found in newest if found is not None), default=None)

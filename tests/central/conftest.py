@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -110,11 +111,19 @@ def empty(url: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+# A PostgreSQL to test with as well, e.g. postgresql+psycopg://user@localhost/empty
+POSTGRESQL = os.environ.get("REPLICATOR_TEST_POSTGRESQL", "")
+KINDS = ["sqlite", "mariadb", *(["postgresql"] if POSTGRESQL else [])]
+
+
+@pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty central database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'central.db'}"
+    if request.param == "postgresql":
+        empty(POSTGRESQL)
+        return POSTGRESQL
     url: str = request.getfixturevalue("_central_mariadb")
     empty(url)
     return url

@@ -303,11 +303,14 @@ def test_last_sync_and_counts(central: Client) -> None:
     central.plain_bulk([{"__table__": "Node", "id": 1, "locationId": where}])
     times = ["2015-03-01T00:46:04", "2015-03-02T00:00:00", "2015-03-02T23:59:59"]
     central.plain_bulk([reading(t, locationId=where) for t in times])
-    state = {"__table__": "NodeState", "time": "2015-03-03T00:00:00", "nodeId": 1, "seq_num": 1}
-    central.plain_bulk([state])
+    central.plain_bulk([reading("2015-03-03T00:00:00", kind=2)])
     assert central.get("lastsync/", params={"house": "1 Main St", "x": "y"}) == times[-1]
     assert central.get("lastSync/?house=1+Main+St") == times[-1]
-    assert central.get("lastnodesync/", params={"house": "1 Main St"}) == "2015-03-03T00:00:00"
-    days = [{"date": "2015-03-01", "count": 1}, {"date": "2015-03-02", "count": 2}]
+    assert central.get("lastnodesync/1") == "2015-03-03T00:00:00"
+    assert central.get("LastNodeSync/", params={"node": 1}) == "2015-03-03T00:00:00"
+    assert central.get("lastnodesync/2") is None
+    days = [["2015-03-01", 1], ["2015-03-02", 2], ["2015-03-03", 1]]
     assert central.get("counts/1") == days
+    assert central.get("counts/1?typeid=2") == days[2:]
     assert central.get("counts/99") == []
+    assert central.request("GET", "counts/1?typeid=x").status_code == 400
