@@ -80,7 +80,12 @@ class PrivateMariaDB:
             *self._user_option(),
         ]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=_environment()
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            # its temporary tables have names that another installation of the moment may use too
+            env={**_environment(), "TMPDIR": str(self.folder)},
         )
         if done.returncode != 0:
             raise RuntimeError(f"mariadb-install-db failed: {done.stdout}{done.stderr}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pymysql
 
@@ -11,6 +12,16 @@ from demo.simulator import Packet, Station, history, make_station
 _ROWS_PER_STATEMENT = 5000
 _READING = "INSERT INTO Reading (time, nodeId, type, locationId, value) VALUES "
 _NODE_STATE = "INSERT INTO NodeState (time, nodeId, parent, `localtime`, seq_num, rssi) VALUES "
+
+
+def create_schema(connection: pymysql.connections.Connection, database: str) -> None:
+    """A database with the base station's schema, empty, and the connection in it."""
+    statements = (Path(__file__).parent / "station.sql").read_text().split(";")
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database}")
+        cursor.execute(f"USE {database}")
+        for statement in filter(str.strip, statements):
+            cursor.execute(statement)
 
 
 def seed_station(
