@@ -87,6 +87,8 @@ def _condition(kinds: Mapping[str, Kind], name: str, value: str) -> Condition:
 
 
 def _text(column: str, operator: Operator, value: str) -> Condition:
+    if "\0" in value:
+        raise _bad(f"{column}: a zero character")
     if operator != "eq" or value.strip("*") == value or value == "":
         return Condition(column, operator, value)
     before, after = value.startswith("*"), value.endswith("*")

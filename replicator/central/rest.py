@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -29,7 +30,9 @@ FEATURES = (
     "null-filter",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
+_ID = "int(max=2147483647):number"
 
+log = logging.getLogger(__name__)
 rest = Blueprint("rest", __name__, url_prefix="/rest")
 
 
@@ -116,6 +119,15 @@ def _post_bulk() -> Response:
         bulk.store(_database(), body, g.station, plain=True)
         return answer([], 201)
     receipt = bulk.store(_database(), body, g.station, plain=False)
+    if receipt.rejected:
+        first = min(receipt.rejected)
+        log.info(
+            "%s: %d of %d rows rejected, the first: %s",
+            g.station or "a station",
+            len(receipt.rejected),
+            len(body),
+            receipt.rejected[first],
+        )
     rejected = [
         {"index": index, "reason": refusal.reason, "detail": refusal.detail}
         for index, refusal in sorted(receipt.rejected.items())
@@ -174,7 +186,7 @@ def get_list(name: str) -> Response:
     return answer(page.rows, headers={"Content-Range": page.content_range})
 
 
-@rest.get("/<name>/<int(signed=True):number>")
+@rest.get(f"/<name>/<{_ID}>")
 def get_one(name: str, number: int) -> Response:
     """A list of the row with this id, or an empty list; or what is asked about one node."""
     per_node = _PER_NODE.get(name.lower())
@@ -199,7 +211,7 @@ def post_one(name: str) -> Response:
     return answer(stored.row, 201 if stored.created else 200, headers)
 
 
-@rest.put("/<name>/<int(signed=True):number>")
+@rest.put(f"/<name>/<{_ID}>")
 def put_one(name: str, number: int) -> Response:
     """Give the row with this id exactly these values."""
     stored = resources.replace(_database(), _numbered(name), number, _one_row())
@@ -214,7 +226,7 @@ def put_by_query(name: str) -> Response:
     return put_one(name, _number(request.args["id"]))
 
 
-@rest.delete("/<name>/<int(signed=True):number>")
+@rest.delete(f"/<name>/<{_ID}>")
 def delete_one(name: str, number: int) -> Response:
     """Delete the row with this id."""
     table = _numbered(name)

@@ -40,6 +40,8 @@ def readings_per_day(
 
 
 def _locations(connection: Connection, address: str | None) -> list[int]:
+    if address is None or "\0" in address:
+        return []
     query = sa.select(_LOCATION.c.id, _HOUSE.c.address).join(
         _HOUSE, _HOUSE.c.id == _LOCATION.c.houseId
     )
