@@ -97,8 +97,8 @@ def running(settings: CentralSettings) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def _central_mariadb(mariadb: PrivateMariaDB) -> str:
     """URL of one database on the shared server, used by one test after the other."""
-    mariadb.execute("CREATE DATABASE central")
-    return f"mysql+pymysql://root@localhost/central?unix_socket={mariadb.socket}"
+    mariadb.execute("CREATE DATABASE central_contract")
+    return f"mysql+pymysql://root@localhost/central_contract?unix_socket={mariadb.socket}"
 
 
 def empty(url: str) -> None:
