@@ -42,6 +42,11 @@ class Position:
     def __str__(self) -> str:
         return f"{self.source}/{self.file}:{self.offset}/{self.gtid}"
 
+    def has_reached(self, other: Position) -> bool:
+        """At or behind ``other`` in the same source's log, by file and offset."""
+        here = (len(self.file), self.file, self.offset)
+        return here >= (len(other.file), other.file, other.offset)
+
     @classmethod
     def parse(cls, text: str) -> Position:
         """Inverse of ``str``. Raises ValueError for anything else."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,12 +37,16 @@ class StatusBoard:
         self._shown: Status | None = None
 
     def show(self, status: Status) -> bool:
-        """Write it if it is news; True when it was. sqlite3 errors pass through."""
+        """Write it if it is news; True when it was.
+
+        A full disk or a lock does not stop the daemon here: the status is for people, who are told
+        the same in the log, and it is written again at its next change.
+        """
         if status == self._shown:
             return False
         until = text(status.wait_until) if status.wait_until else None
-        self._database.conn.execute(
-            _SAVE, (status.state, status.detail, text(self._clock()), until)
-        )
+        row = (status.state, status.detail, text(self._clock()), until)
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._database.conn.execute(_SAVE, row)
         self._shown = status
         return True

@@ -1,0 +1,109 @@
+"""`replicator backlog`: what waits, why, how old, and until when."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from replicator.backlog import Backlog, Capture, Daemon, Waiting, read_backlog
+from replicator.cli.options import configured
+from replicator.config import Config
+from replicator.outbox import clock
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON: docs/backlog.md names the fields.")
+@configured
+def backlog(config: Config, as_json: bool) -> None:
+    """Show what waits for each destination, why, and how old it is. Reads only."""
+    at = clock.now()
+    destinations = [(each.name, each.enabled) for each in config.destinations]
+    found = read_backlog(config.outbox.path, destinations, at, clock.text(at))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2))
+        return
+    console = Console(highlight=False)
+    for line in capture_lines(found.tail):
+        console.print(line, markup=False)
+    console.print(destinations_table(found))
+    for line in problem_lines(found):
+        console.print(line, markup=False)
+
+
+def capture_lines(tail: Capture) -> Iterator[str]:
+    """Two lines on capture."""
+    yield f"tail: {state_text(tail.daemon)}"
+    snapshot = f", reading table {tail.snapshot}" if tail.snapshot else ""
+    yield (
+        f"      {tail.rows_captured:,} rows captured, {tail.entries:,} entries held, "
+        f"{size_text(tail.bytes)}{snapshot}; last commit {tail.committed_at or 'never'}"
+    )
+
+
+def destinations_table(found: Backlog) -> Table:
+    """One line a destination."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("destination", "waiting", "oldest", "parked", "last acknowledged", "state"):
+        right = column in {"waiting", "oldest", "parked"}
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for each in found.destinations:
+        table.add_row(*destination_cells(each))
+    return table
+
+
+def destination_cells(each: Waiting) -> tuple[str, ...]:
+    """The cells of one destination's line."""
+    return (
+        each.name if each.enabled else f"{each.name} (off)",
+        f"{each.waiting_rows:,}",
+        age_text(each.lag_seconds) if each.waiting_rows else "-",
+        f"{each.parked_rows:,}",
+        each.last_acknowledged_at or "never",
+        state_text(each.daemon),
+    )
+
+
+def problem_lines(found: Backlog) -> Iterator[str]:
+    """Parked rows by reason, and gaps; nothing where all is well."""
+    for each in found.destinations:
+        for parked in each.parked:
+            yield (
+                f"{each.name}: {parked.rows:,} {parked.kind}: {parked.reason} ({parked.detail}); "
+                f"oldest {parked.oldest_committed_at}"
+            )
+    for gap in found.gaps:
+        state = f"healed {gap.healed_at}" if gap.healed_at else "open: run `replicator heal`"
+        if gap.next_position and not gap.healed_at:
+            state = "being healed by the snapshot"
+        yield f"gap: after {gap.last_position}, found {gap.found_at}: {gap.reason}; {state}"
+
+
+def state_text(daemon: Daemon) -> str:
+    """ "waiting until 12:00: the link is down"."""
+    until = f" until {daemon.wait_until}" if daemon.wait_until else ""
+    since = f" since {daemon.since}" if daemon.since and not until else ""
+    return f"{daemon.state}{until}{since}" + (f": {daemon.detail}" if daemon.detail else "")
+
+
+def age_text(seconds: float) -> str:
+    """ "45 s", "12 min", "3.5 h", "2.1 d"."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            shown = seconds / unit
+            return f"{shown:.0f} {name}" if unit < 3600 else f"{shown:.1f} {name}"
+    return f"{seconds / 86_400:.1f} d"
+
+
+def size_text(size: int) -> str:
+    """ "1.5 MiB"."""
+    amount = float(size)
+    for name in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or name == "GiB":
+            return f"{amount:.1f} {name}" if name != "B" else f"{size} B"
+        amount /= 1024
+    raise AssertionError("unreachable")

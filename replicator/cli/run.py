@@ -1,0 +1,24 @@
+"""`replicator run`: capture and delivery in one process, for a small station."""
+
+from __future__ import annotations
+
+import click
+
+from replicator.cli.options import configured
+from replicator.cli.pipelines import chosen
+from replicator.cli.ship import deliver, side_by_side
+from replicator.cli.signals import Stop
+from replicator.cli.tail import capture
+from replicator.config import Config
+
+
+@click.command()
+@configured
+def run(config: Config) -> None:
+    """Capture and deliver: `tail` and `ship` in one process."""
+    with Stop() as stop:
+        deliveries = [
+            lambda destination=destination: deliver(config, destination, stop, once=False)
+            for destination in chosen(config, ())
+        ]
+        side_by_side([*deliveries, lambda: capture(config, stop, once=False)], stop)

@@ -1,0 +1,171 @@
+"""`replicator ship`: the outbox to the central servers."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import click
+
+from replicator.cli.options import configured
+from replicator.cli.pipelines import Delivering, chosen
+from replicator.cli.signals import Stop
+from replicator.config import Config, DestinationConfig
+from replicator.delivery import Retry
+from replicator.errors import DestinationRefused, DestinationUnavailable, ReplicatorError
+from replicator.outbox import clock
+from replicator.outbox.lock import RoleLock
+from replicator.outbox.status import Status
+from replicator.outbox.store import OUTBOX_FILE
+from replicator.ship import Shipped
+from replicator.sink.backoff import Backoff
+
+_LOG = logging.getLogger("replicator.ship")
+_IDLE_SECONDS = 0.05
+_REFUSED_SECONDS = 60.0
+_TRIES_ONCE = 4
+
+
+@click.command()
+@click.argument("destinations", nargs=-1, metavar="[DESTINATION]...")
+@click.option("--once", is_flag=True, help="End when nothing waits.")
+@configured
+def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
+    """Deliver: forward the outbox to the destinations, in order, until acknowledged.
+
+    \b
+    Without names, all enabled destinations, each on its own. Safe to kill at any moment.
+    """
+    with Stop() as stop:
+        side_by_side(
+            [_job(config, destination, stop, once) for destination in chosen(config, destinations)],
+            stop,
+        )
+
+
+def _job(
+    config: Config, destination: DestinationConfig, stop: Stop, once: bool
+) -> Callable[[], None]:
+    return lambda: deliver(config, destination, stop, once=once)
+
+
+def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
+    """Run jobs at once, the last in this thread; the first failure stops all and is raised."""
+    failures: list[BaseException] = []
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001  # raised again below, in the main thread
+            failures.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs[:-1]]
+    for thread in threads:
+        thread.start()
+    for job in jobs[-1:]:
+        run(job)
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> None:
+    """Run one destination's delivery until ``stop`` is set, or until nothing waits."""
+    lock = RoleLock(config.outbox.path, f"ship-{destination.name}")
+    try:
+        outbox_file = config.outbox.path / OUTBOX_FILE
+        while not once and not outbox_file.exists() and not stop.wait(0.5):
+            pass
+        if stop.is_set():
+            return
+        delivering = Delivering(config, destination)
+        try:
+            _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop)
+            delivering.board.show(Status("stopped"))
+        except ReplicatorError as error:
+            delivering.board.show(Status("stopped", str(error)))
+            raise
+        finally:
+            delivering.close()
+    finally:
+        lock.release()
+
+
+def _until_nothing_waits(delivering: Delivering, stop: Stop) -> None:
+    delivering.deliveries.retry_lanes_now()
+    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    failures = 0
+    while not stop.is_set():
+        retry = _step(delivering)
+        if isinstance(retry, Shipped):
+            failures = 0
+            backoff.reset()
+            if retry.idle:
+                return
+            continue
+        failures += 1
+        if failures == _TRIES_ONCE:
+            raise DestinationUnavailable(
+                f"{delivering.name} cannot be reached",
+                retry.reason,
+                "what waits is kept; `replicator ship` goes on from here",
+            )
+        stop.wait(min(retry.after or backoff.delay(), 5.0))
+
+
+def _follow(delivering: Delivering, stop: Stop) -> None:
+    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    while not stop.is_set():
+        version = delivering.outbox.version()
+        try:
+            result = _step(delivering)
+        except DestinationRefused as error:
+            delivering.disconnect()
+            _wait(delivering, "refused", str(error), _REFUSED_SECONDS, stop)
+            continue
+        if isinstance(result, Retry):
+            delay = max(backoff.delay(), result.after or 0.0)
+            _wait(delivering, "waiting", result.reason, delay, stop)
+            continue
+        backoff.reset()
+        delivering.board.show(Status("running"))
+        if result.idle:
+            _wait_for_news(delivering, version, stop)
+
+
+def _step(delivering: Delivering) -> Shipped | Retry:
+    """One step; a link or server that fails is a Retry, from wherever it comes."""
+    try:
+        shipped = delivering.ship().step()
+    except DestinationUnavailable as error:
+        delivering.disconnect()
+        return Retry(str(error), getattr(error, "after", None))
+    if shipped.parked:
+        _LOG.warning(
+            "%s: %d rows parked; see `replicator backlog`", delivering.name, shipped.parked
+        )
+    if shipped.delivered:
+        _LOG.debug("%s: %d rows acknowledged", delivering.name, shipped.delivered)
+    if shipped.retry is not None and not shipped.delivered:
+        return shipped.retry
+    return shipped
+
+
+def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop) -> None:
+    _LOG.warning("%s: %s; trying again in %.0f s", delivering.name, why, delay)
+    until = clock.now() + timedelta(seconds=delay)
+    delivering.board.show(Status(state, why, until.replace(microsecond=0)))
+    stop.wait(delay)
+
+
+def _wait_for_news(delivering: Delivering, version: int, stop: Stop) -> None:
+    """Sleep until tail has committed, or a held lane is due; asking costs microseconds."""
+    due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
+    while not stop.wait(_IDLE_SECONDS):
+        if delivering.outbox.version() != version or clock.now().timestamp() >= due:
+            return

@@ -1,0 +1,96 @@
+"""`replicator tail`: the station's binlog into the outbox."""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+
+import click
+
+from replicator.change import Position
+from replicator.cli.options import configured
+from replicator.cli.pipelines import StationSource, tail_settings
+from replicator.cli.signals import Stop
+from replicator.config import Config
+from replicator.errors import OutboxFull, ReplicatorError, SourceUnavailable
+from replicator.outbox import clock
+from replicator.outbox.lock import RoleLock
+from replicator.outbox.status import Status, StatusBoard
+from replicator.outbox.writer import OutboxWriter
+from replicator.sink.backoff import Backoff
+from replicator.tail import Tail
+
+_LOG = logging.getLogger("replicator.tail")
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End when the log has been read to its present end.")
+@configured
+def tail(config: Config, once: bool) -> None:
+    """Capture: read the station's row changes into the outbox.
+
+    \b
+    The first start reads the tables (a snapshot), then the log from where it was. Later starts go
+    on from the position in the outbox. Safe to kill at any moment.
+    """
+    with Stop() as stop:
+        capture(config, stop, once=once)
+
+
+def capture(config: Config, stop: Stop, *, once: bool) -> None:
+    """Run the capture pipeline until ``stop`` is set, or until nothing waits."""
+    lock = RoleLock(config.outbox.path, "tail")
+    try:
+        writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
+        board = StatusBoard(writer.database)
+        source = StationSource(config, heartbeat=1.0 if once else None)
+        pipeline = Tail(source, writer, tail_settings(config))
+        try:
+            if once:
+                _read_to(pipeline, source.now(), stop)
+            else:
+                _follow(pipeline, board, stop)
+            pipeline.save()
+            board.show(Status("stopped"))
+        except ReplicatorError as error:
+            pipeline.fall_back(error)
+            board.show(Status("stopped", str(error)))
+            raise
+        finally:
+            pipeline.close()
+            writer.close()
+    finally:
+        lock.release()
+
+
+def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
+    while not stop.is_set():
+        place = pipeline.position
+        if place is not None and pipeline.snapshot is None and place.has_reached(target):
+            return
+        pipeline.step()
+
+
+def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:
+    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    while not stop.is_set():
+        try:
+            pipeline.step()
+        except (SourceUnavailable, OutboxFull) as error:
+            pipeline.fall_back()
+            state = "paused" if isinstance(error, OutboxFull) else "waiting"
+            delay = backoff.delay()
+            _tell(board, state, error, delay)
+            stop.wait(delay)
+            continue
+        backoff.reset()
+        place = pipeline.snapshot
+        if board.show(Status("running", f"reading table {place.table}" if place else "")):
+            _LOG.info("reading table %s", place.table) if place else _LOG.info("following the log")
+
+
+def _tell(board: StatusBoard, state: str, error: ReplicatorError, delay: float) -> None:
+    _LOG.warning("%s; trying again in %.0f s", error, delay)
+    until = clock.now() + timedelta(seconds=delay)
+    board.show(Status(state, str(error), until.replace(microsecond=0)))

@@ -1,0 +1,161 @@
+"""Reads tables by primary key, a chunk at a time, in the same canonical values as the log."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import pymysql
+from pymysql.converters import encoders
+
+from replicator.change import Change, Op, Row, Value
+from replicator.errors import SourceMisconfigured, Unsupported
+from replicator.source.catalogue import CatalogueColumn, read_catalogue
+from replicator.source.endpoint import Endpoint, connect, translate
+from replicator.source.values import shortest_float32
+
+_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
+_FLOATS = frozenset({"float", "double"})
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``change`` None: no row there. ``last_key``: where to go on. ``done``: the table's end."""
+
+    change: Change | None
+    last_key: tuple[Value, ...] | None
+    done: bool
+
+
+class SnapshotReader:
+    """Reads on a connection of its own, without locks; a context manager."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        # Only encoders: cells come as the server writes them, zero dates included.
+        self._connection = connect(
+            endpoint, conv=dict(encoders), init_command="SET time_zone = '+00:00'"
+        )
+        with contextlib.closing(connect(endpoint)) as plain:
+            self._catalogue = read_catalogue(plain, endpoint)
+
+    def read(self, table: str, after: tuple[Value, ...] | None, limit: int) -> Chunk:
+        """At most ``limit`` rows behind a primary key, in its order, by one SELECT.
+
+        Raises SourceMisconfigured (no such table, no primary key), SourceUnavailable, Unsupported.
+        """
+        columns = self._columns(table)
+        key = self._catalogue.keys[table]
+        sql, values = _select(f"`{self._endpoint.database}`.`{table}`", columns, key, after, limit)
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, values)
+                raw = cursor.fetchall()
+        except pymysql.MySQLError as error:
+            raise translate(error, self._endpoint) from error
+        if not raw:
+            return Chunk(None, after, True)
+        converters = [_converter(column) for column in columns]
+        rows: list[Row] = [
+            tuple(
+                None if cell is None else convert(cell)
+                for convert, cell in zip(converters, row, strict=True)
+            )
+            for row in raw
+        ]
+        names = tuple(column.name for column in columns)
+        places = [names.index(name) for name in key]
+        last = tuple(rows[-1][place] for place in places)
+        return Chunk(Change(table, Op.SNAPSHOT, names, rows), last, len(rows) < limit)
+
+    def _columns(self, table: str) -> Sequence[CatalogueColumn]:
+        columns = self._catalogue.columns.get(table)
+        if not columns:
+            raise SourceMisconfigured(
+                "a replicated table is not there",
+                f"{self._endpoint.database}.{table}",
+                "[source] database must be a cogent-house station's; GRANT SELECT on it",
+            )
+        if table not in self._catalogue.keys:
+            raise SourceMisconfigured(
+                "a replicated table has no primary key",
+                f"{self._endpoint.database}.{table}",
+                f"ALTER TABLE `{table}` ADD PRIMARY KEY (…)",
+            )
+        for column in columns:
+            if not column.is_decodable:
+                raise Unsupported(
+                    "a column type that is not decoded yet",
+                    f"{table}.{column.name}: {column.data_type}",
+                    "such a column cannot be replicated yet; nothing was skipped",
+                )
+        return columns
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection.open:
+            self._connection.close()
+
+    def __enter__(self) -> SnapshotReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _select(
+    table: str,
+    columns: Sequence[CatalogueColumn],
+    key: Sequence[str],
+    after: tuple[Value, ...] | None,
+    limit: int,
+) -> tuple[str, list[Value]]:
+    """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
+    shown = ", ".join(
+        f"`{c.name}`+0e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
+    )
+    order = ", ".join(f"`{name}`" for name in key)
+    where, values = "", list[Value]()
+    if after is not None:
+        where, values = _behind(key, after)
+    sql = f"SELECT {shown} FROM {table} {where} ORDER BY {order} LIMIT %s"  # noqa: S608  # own names
+    return sql, [*values, limit]
+
+
+def _behind(key: Sequence[str], after: tuple[Value, ...]) -> tuple[str, list[Value]]:
+    condition, values = "", list[Value]()
+    for name, value in reversed(list(zip(key, after, strict=True))):
+        if condition:
+            condition = f"(`{name}` > %s OR (`{name}` = %s AND {condition}))"
+            values = [value, value, *values]
+        else:
+            condition, values = f"`{name}` > %s", [value]
+    if len(key) == 1:
+        return f"WHERE {condition}", values
+    return f"WHERE `{key[0]}` >= %s AND {condition}", [after[0], *values]
+
+
+def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
+    kind = column.data_type
+    if kind in _INTEGERS:
+        return int
+    if kind == "float":
+        return lambda cell: shortest_float32(float(cell))
+    if kind == "double":
+        return float
+    if kind == "datetime":
+        return lambda cell: str(cell).replace(" ", "T")
+    if kind == "timestamp":
+        return lambda cell: str(cell).replace(" ", "T") + "Z"
+    if "binary" in kind or kind.endswith("blob"):
+        return lambda cell: base64.b64encode(cell).decode("ascii")
+    return str

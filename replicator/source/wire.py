@@ -1,0 +1,248 @@
+"""The connection that the log comes over: own framing, own decoding of replicated rows.
+
+mysql-replication opens it (its ``pymysql_wrapper`` argument), logs in and sends the dump command.
+From then on this file reads the packets: TABLE_MAP and row events it keeps, all others it hands to
+the library.
+
+The rules this file keeps:
+  * the library never reconnects by itself: a lost link becomes SourceUnavailable in here;
+  * a pause (nothing there in time, or enough rows stashed) leaves through the library as an
+    exception, before anything of the next packet is consumed; the next call goes on there;
+  * every event's checksum is verified where the stream has checksums.
+
+Event header: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication.html
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymysql import MySQLError
+from pymysql.connections import Connection
+from pymysql.protocol import MysqlPacket
+
+from replicator.change import Change
+from replicator.errors import SourceUnavailable, Unsupported
+from replicator.source import decode
+from replicator.source.endpoint import Endpoint, translate
+from replicator.source.tablemap import table_name
+
+_DUMP_COMMANDS = frozenset({0x12, 0x1E})
+_TABLE_MAP, _FORMAT_DESCRIPTION, _ROTATE = 19, 15, 4
+_COMPRESSED_ROWS = frozenset(range(166, 172))
+_PARTIAL_UPDATE = 39
+_DUMMY_TABLE = 0xFFFFFF
+_CRC32 = 1
+_LARGEST_PACKET = 0xFFFFFF
+_LARGEST_EVENT = 1 << 30
+_CHUNK = 1 << 18
+_HEADER = struct.Struct("<xIBIIIH")
+
+
+class Pause(Exception):
+    """Not an error. Nothing more now: nothing came in time, or enough rows are stashed."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """What the connection shares with the stream that reads it.
+
+    ``decoder_for``  decoder of a table map's body (flags to end), None for a table not replicated
+    ``changes``      decoded since the stream last looked; ``rows`` their number
+    ``deadline``     monotonic time to wait for more until
+    ``silence``      seconds without a byte after which the link counts as dead
+    """
+
+    endpoint: Endpoint
+    decoder_for: Callable[[bytes], decode.TableDecoder | None]
+    silence: float
+    max_rows: int = 10_000
+    deadline: float = 0.0
+    changes: list[Change] = field(default_factory=list)
+    rows: int = 0
+
+
+class DumpConnection(Connection):
+    """A PyMySQL connection that becomes a log reader once a dump command is written."""
+
+    def __init__(self, feed: Feed, **settings: Any) -> None:
+        self._feed = feed
+        self._dumping = False
+        self._buffer = bytearray()
+        self._at = 0
+        self._heard = 0.0
+        self._crc = False
+        self._tables: dict[int, decode.TableDecoder | None] = {}
+        super().__init__(**settings)
+
+    def abort(self) -> None:
+        """Close the socket without a farewell: a dumping server reads no commands."""
+        self._force_close()  # type: ignore[attr-defined]  # private in PyMySQL's stubs
+
+    @property
+    def dumping(self) -> bool:
+        """The dump command was sent."""
+        return self._dumping
+
+    @property
+    def readable(self) -> bool:
+        """More of the log is here already."""
+        if len(self._buffer) > self._at:
+            return True
+        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
+        if sock is None:
+            return False
+        pending = getattr(sock, "pending", None)  # TLS keeps decrypted bytes of its own
+        return bool(pending and pending()) or bool(select.select([sock], [], [], 0)[0])
+
+    def _write_bytes(self, data: bytes) -> None:
+        super()._write_bytes(data)  # type: ignore[misc]  # the library calls it, so it is stable
+        if len(data) > 4 and data[4] in _DUMP_COMMANDS:
+            self._dumping = True
+            self._heard = time.monotonic()
+
+    def _read_packet(self, packet_type: type[MysqlPacket] = MysqlPacket) -> MysqlPacket:
+        """Called by the library for its next packet."""
+        if not self._dumping:
+            return super()._read_packet(packet_type)  # type: ignore[no-untyped-call,no-any-return]  # PyMySQL's
+        while self._feed.rows < self._feed.max_rows:
+            payload = self._payload()
+            if payload[:1] != b"\x00":
+                self._refused(payload, packet_type)
+            if not self._keep(payload):
+                return packet_type(payload, self.encoding)
+        raise Pause
+
+    def _refused(self, payload: bytes, packet_type: type[MysqlPacket]) -> None:
+        packet = packet_type(payload, self.encoding)
+        if packet.is_error_packet():
+            try:
+                packet.raise_for_error()
+            except MySQLError as error:
+                raise translate(error, self._feed.endpoint) from error
+        raise SourceUnavailable(
+            "the server ended the stream of its log",
+            str(self._feed.endpoint),
+            "it is shutting down",
+        )
+
+    # --- framing -------------------------------------------------------------------------------
+
+    def _payload(self) -> bytes:
+        """The next packet's payload, continuation packets joined."""
+        size, parts = self._frame(self._at)
+        end = self._at + 4 + size
+        while size == _LARGEST_PACKET:
+            size, more = self._frame(end)
+            parts += more
+            end += 4 + size
+            if len(parts) > _LARGEST_EVENT:
+                raise Unsupported("an event is larger than 1 GiB", str(self._feed.endpoint))
+        self._at = end
+        if self._at > _CHUNK:
+            del self._buffer[: self._at]
+            self._at = 0
+        return parts
+
+    def _frame(self, at: int) -> tuple[int, bytes]:
+        """Size and content of the packet at an offset of the buffer."""
+        self._fill(at + 4)
+        size = int.from_bytes(self._buffer[at : at + 3], "little")
+        self._fill(at + 4 + size)
+        return size, bytes(memoryview(self._buffer)[at + 4 : at + 4 + size])
+
+    def _fill(self, end: int) -> None:
+        """Have the buffer filled up to ``end``, or raise Pause with everything kept."""
+        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
+        while len(self._buffer) < end:
+            now = time.monotonic()
+            if now - self._heard > self._feed.silence:
+                raise SourceUnavailable(
+                    "the log's stream is silent",
+                    f"{self._feed.endpoint}: not even a heartbeat for {now - self._heard:.0f} s",
+                )
+            sock.settimeout(max(0.0, self._feed.deadline - now))
+            try:
+                data = sock.recv(_CHUNK)
+            except (TimeoutError, BlockingIOError) as error:
+                raise Pause from error
+            except OSError as error:
+                if type(error).__name__ == "SSLWantReadError":
+                    raise Pause from error
+                raise SourceUnavailable(
+                    "the link to the station's database broke", f"{self._feed.endpoint}: {error}"
+                ) from error
+            if not data:
+                raise SourceUnavailable(
+                    "the station's database closed the link", str(self._feed.endpoint)
+                )
+            self._heard = time.monotonic()
+            self._buffer += data
+
+    # --- events --------------------------------------------------------------------------------
+
+    def _keep(self, payload: bytes) -> bool:
+        """Take a TABLE_MAP or row event; False for what the library shall have."""
+        if len(payload) < 20:
+            raise Unsupported("an event without a header", payload.hex())
+        kind = payload[5]
+        if kind == _FORMAT_DESCRIPTION:
+            self._crc = payload[-5] == _CRC32
+        if self._crc:
+            _verify(payload)
+        if kind == _ROTATE:
+            self._tables.clear()
+        body = payload[20:-4] if self._crc else payload[20:]
+        if kind == _TABLE_MAP:
+            number = int.from_bytes(body[:6], "little")
+            self._tables[number] = self._feed.decoder_for(body[6:])
+            return True
+        if kind in decode.ROWS or kind in _COMPRESSED_ROWS or kind == _PARTIAL_UPDATE:
+            return self._keep_rows(kind, body)
+        return False
+
+    def _keep_rows(self, kind: int, body: bytes) -> bool:
+        number = int.from_bytes(body[:6], "little")
+        if number == _DUMMY_TABLE:
+            return True
+        if number not in self._tables:
+            raise Unsupported("rows without a TABLE_MAP before them", f"table id {number}")
+        decoder = self._tables[number]
+        if decoder is None:
+            return True
+        if kind not in decode.ROWS:
+            raise Unsupported(
+                "a kind of row event that is not decoded yet",
+                f"table {decoder.table}, event type {kind}",
+                "SET GLOBAL log_bin_compress = OFF; SET GLOBAL binlog_row_value_options = ''; "
+                "-- then `replicator heal`",
+            )
+        for change in decoder.changes(kind, body[6:]):
+            self._feed.changes.append(change)
+            self._feed.rows += len(change.rows)
+        return True
+
+
+def _verify(payload: bytes) -> None:
+    if zlib.crc32(memoryview(payload)[1:-4]) != int.from_bytes(payload[-4:], "little"):
+        _, kind, _, size, position, _ = _HEADER.unpack_from(payload)
+        raise Unsupported(
+            "an event's checksum is wrong: the binlog is damaged",
+            f"event type {kind}, {size} bytes, ends at {position}",
+            "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on "
+            "behind it",
+        )
+
+
+def names_of(body: bytes) -> tuple[str, str]:
+    """Schema and table of a TABLE_MAP body; Unsupported when it is cut off."""
+    try:
+        return table_name(body)
+    except IndexError as error:
+        raise Unsupported("a TABLE_MAP event is cut off", body.hex()) from error
