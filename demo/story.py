@@ -26,6 +26,7 @@ from replicator.errors import OutboxError
 _LOOK_SECONDS = 0.25
 _STUCK_SECONDS = 90.0
 _SETTLED_LOOKS = 4
+_FASTEST = 500.0  # packets a second, about, that a logger without pauses writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Story:
 
     def _live(self, stage: Stage, logger: Child) -> None:
         """Kill at random moments, spread over the logger's time."""
-        pause = self._plan.packets / max(self._plan.rate, 1.0) / (self._plan.kills + 1)
+        plan = self._plan
+        pause = plan.packets / (plan.rate or _FASTEST) / (plan.kills + 1)
         while self.kills < self._plan.kills:
             # The first three kills are one of each, then whoever it hits.
             first = self.kills < len(self._victims)
