@@ -9,7 +9,6 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 _QUIET_SECONDS = 5.0
@@ -50,7 +49,8 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
-            self._live.update(self._picture(), refresh=True)
+            if error is None:
+                self._tick()
             self._live.stop()
             self._live = None
 
@@ -63,11 +63,15 @@ class Screen:
         """A new step begins."""
         if self._live is None:
             self._line(text)
-        elif self._steps:
-            done, began = self._steps[-1]
-            self._live.console.print(f"[green]✓[/] {done} [dim]{self.seconds - began:.1f} s[/]")
+        self._tick()
         self._steps.append((text, self.seconds))
         self._refresh()
+
+    def _tick(self) -> None:
+        """Tell that the last step is done."""
+        if self._live is not None and self._steps:
+            done, began = self._steps.pop()
+            self._live.console.print(f"[green]✓[/] {done} [dim]{self.seconds - began:.1f} s[/]")
 
     def status(self, status: Status) -> None:
         """Show how far things are."""
@@ -75,10 +79,7 @@ class Screen:
         if self._live is not None:
             self._refresh()
         elif self.seconds - self._last_line >= _QUIET_SECONDS:
-            self._line(
-                f"{status.packets} packets written, {status.captured} rows captured,"
-                f" {status.waiting} waiting, {status.kills} kills"
-            )
+            self._line(_numbers(status))
 
     def _line(self, text: str) -> None:
         self._last_line = self.seconds
@@ -90,18 +91,18 @@ class Screen:
             self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> Group:
-        parts: list[Text | Table] = []
+        parts: list[Text] = []
         if self._steps:
             text, began = self._steps[-1]
             parts.append(Text(f"▸ {text} {self.seconds - began:.0f} s", style="bold"))
         if self._status is not None:
-            table = Table(box=None, padding=(0, 2))
-            for name in ("live packets", "rows captured", "rows waiting", "kills", "processes"):
-                table.add_column(name, justify="left" if name == "processes" else "right")
-            now = self._status
-            table.add_row(
-                f"{now.packets:,}", f"{now.captured:,}", f"{now.waiting:,}", str(now.kills),
-                now.processes,
-            )  # fmt: skip
-            parts.append(table)
+            parts.append(Text(f"  {_numbers(self._status)}"))
+            parts.append(Text(f"  {self._status.processes}"))
         return Group(*parts)
+
+
+def _numbers(status: Status) -> str:
+    return (
+        f"{status.packets:,} packets written · {status.captured:,} rows captured"
+        f" · {status.waiting:,} waiting · {status.kills} kills"
+    )
