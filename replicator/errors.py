@@ -81,6 +81,12 @@ class DestinationUnavailable(ReplicatorError):
 
     exit_code = 10
 
+    def __init__(
+        self, message: str, detail: str = "", hint: str = "", after: float | None = None
+    ) -> None:
+        super().__init__(message, detail, hint)
+        self.after = after  # seconds that the server asked us to wait
+
 
 class DestinationRefused(ReplicatorError):
     """The central server answers, but not to us: credentials, URL, or not such a server."""

@@ -32,6 +32,7 @@ class Table:
     ``shared``       several stations use one row: what the centre already has is not overwritten by
                      a snapshot, only by a change
     ``distinct``     two local rows may not share one remote row
+    ``whole_key``    no part of the natural key may be NULL (elsewhere NULL is a value like another)
     ``lane``         columns to follow, reference by reference, to the house that orders the row
     ``node``         column with the node that orders it where no house is known
     """
@@ -46,6 +47,7 @@ class Table:
     stream: bool = False
     shared: bool = False
     distinct: bool = False
+    whole_key: bool = False
     lane: tuple[str, ...] = ()
     node: str = ""
 
@@ -124,6 +126,7 @@ _TABLES = (
         ("id",),
         ("nodeId", "sensorTypeId"),
         _references(nodeId="Node", sensorTypeId="SensorType"),
+        whole_key=True,
         lane=("nodeId", "locationId", "houseId"),
         node="nodeId",
     ),
@@ -133,6 +136,7 @@ _TABLES = (
         ("time", "nodeId", "type"),
         ("time", "nodeId", "type"),
         _references(nodeId="Node", type="SensorType", locationId="Location"),
+        whole_key=True,
         stream=True,
         lane=("locationId", "houseId"),
         node="nodeId",
@@ -143,6 +147,7 @@ _TABLES = (
         ("id",),
         ("time", "nodeId", "seq_num"),
         _references(nodeId="Node"),
+        whole_key=True,
         stream=True,
         lane=("nodeId", "locationId", "houseId"),
         node="nodeId",

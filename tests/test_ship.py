@@ -346,9 +346,9 @@ def judge(world: World, written: Sequence[tuple[int, float, int | None, Op]]) ->
         bad.discard(second)
         expected[second] = None if op is Op.DELETE else value
     found = {int(str(key[0])[-2:]): value for key, value in world.centre.rows.items()}
-    for second, value in expected.items():
+    for second, wanted in expected.items():
         if second not in bad:
-            assert found.get(second) == value, f"second {second}"
+            assert found.get(second) == wanted, f"second {second}"
     rejected = {
         int(row["time"][-2:])
         for row in world.deliveries.database.query(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -172,11 +171,11 @@ def test_snapshot_and_log_together_converge_to_the_source(
 
 
 @pytest.fixture
-def source() -> Iterator[Memory]:
+def source() -> Memory:
     made = Memory()
     for identifier in range(5):
         made.write(identifier, "a")
-    yield made
+    return made
 
 
 def test_without_a_snapshot_only_the_log_is_read(source: Memory, tmp_path: Path) -> None:

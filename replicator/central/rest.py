@@ -30,6 +30,7 @@ FEATURES = (
     "null-filter",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
+SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
 _ID = "int(max=2147483647):number"
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ rest = Blueprint("rest", __name__, url_prefix="/rest")
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
     body = orjson.dumps(value)
-    return Response(body, status, dict(headers or {}), content_type="application/json")
+    named = {SIGNATURE_HEADER: __version__, **(headers or {})}
+    return Response(body, status, named, content_type="application/json")
 
 
 def _database() -> Database:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.cli.migrate import stores
-from replicator.config import Config
-from replicator.errors import OutboxError, ReplicatorError
+from replicator.cli.pipelines import address, endpoint
+from replicator.config import Config, DestinationConfig
+from replicator.errors import OutboxError, ReplicatorError, SourceMisconfigured
 from replicator.outbox.store import Kind, open_readonly
+from replicator.sink.link import Link
+from replicator.sink.rest import Rest
+from replicator.source.inspect import inspect
 
 _MIB = 1 << 20
 
@@ -44,6 +48,13 @@ def configuration(config: Config) -> Iterator[Finding]:
     on = [destination.name for destination in config.destinations if destination.enabled]
     said = ", ".join(on) if on else "none is enabled: rows are captured, and wait"
     yield Finding("configuration", "destinations", True, said)
+
+
+def source(config: Config) -> Iterator[Finding]:
+    """Whether the station's database can be read, and is set up for capture."""
+    for found in inspect(endpoint(config), server_id=config.source.server_id):
+        code = 0 if found.ok else SourceMisconfigured.exit_code
+        yield Finding("source", found.name, found.ok, found.message, found.hint, code)
 
 
 def outbox(config: Config) -> Iterator[Finding]:
@@ -103,4 +114,24 @@ def _bad_outbox(name: str, message: str, hint: str) -> Finding:
     return Finding("outbox", name, False, message, hint, OutboxError.exit_code)
 
 
-CHECKS: tuple[Check, ...] = (configuration, outbox)
+def destinations(config: Config) -> Iterator[Finding]:
+    """Whether each enabled central server answers, lets us in, and which kind it is."""
+    for destination in config.destinations:
+        if destination.enabled:
+            yield _destination(destination)
+
+
+def _destination(destination: DestinationConfig) -> Finding:
+    part, link = f"destination {destination.name}", Link(Rest(address(destination)))
+    try:
+        kind = link.dialect.name
+        link.ensure_well()
+    except ReplicatorError as error:
+        said = f"{error.message}: {error.detail}"
+        return Finding(part, "server", False, said, error.hint, error.exit_code)
+    finally:
+        link.close()
+    return Finding(part, "server", True, f"{destination.url} is a {kind} server and lets us in")
+
+
+CHECKS: tuple[Check, ...] = (configuration, source, outbox, destinations)

@@ -12,11 +12,16 @@ import click
 
 from replicator import __version__
 from replicator.cli import logs
+from replicator.cli.backlog import backlog
 from replicator.cli.central import central
 from replicator.cli.check import check
+from replicator.cli.heal import heal
 from replicator.cli.init import init
 from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
+from replicator.cli.run import run
+from replicator.cli.ship import ship
+from replicator.cli.tail import tail
 from replicator.errors import ReplicatorError
 
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -79,5 +84,5 @@ def main(config_path: object, log_level: object) -> None:
     """
 
 
-for _command in (init, check, migrate, central):
+for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
     main.add_command(_command)

@@ -12,6 +12,12 @@ from replicator.outbox.mappings import Mappings
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.status import StatusBoard
 from replicator.ship import Ship, ShipSettings
+from replicator.sink.bulk import BulkSender
+from replicator.sink.directory import Directory
+from replicator.sink.identities import Identities
+from replicator.sink.link import Link
+from replicator.sink.resolver import RemoteResolver
+from replicator.sink.rest import Address, Rest
 from replicator.source.binlog import BinlogStream, current_position
 from replicator.source.endpoint import Endpoint
 from replicator.source.snapshot import SnapshotReader
@@ -70,6 +76,61 @@ def tail_settings(config: Config) -> TailSettings:
         max_bytes=config.outbox.max_size,
         keep_seconds=config.outbox.keep,
     )
+
+
+def address(destination: DestinationConfig) -> Address:
+    """Where a central server is."""
+    return Address(
+        url=destination.url,
+        token=destination.token,
+        ca_file=destination.ca_file,
+        timeout=destination.timeout,
+        connect_timeout=destination.connect_timeout,
+    )
+
+
+class Delivering:
+    """One destination at work: its file, the outbox, and a connection that can be made anew."""
+
+    def __init__(self, config: Config, destination: DestinationConfig) -> None:
+        folder = config.outbox.path
+        self.name = destination.name
+        self.outbox = OutboxReader(folder)
+        self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
+        self.board = StatusBoard(self.deliveries.database)
+        self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
+        self._destination = destination
+        self._link: Link | None = None
+        self._ship: Ship | None = None
+        self.said = self.ship().start()
+
+    def ship(self) -> Ship:
+        """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
+        if self._ship is None:
+            self._link = link = Link(Rest(address(self._destination)))
+            directory = Directory(link)
+            bulk = BulkSender(link, directory)
+            identities = Identities(link, directory, bulk, self._mappings, self.outbox)
+            resolver = RemoteResolver(link, directory, bulk, identities, self.outbox)
+            settings = ShipSettings(
+                self._destination.batch_rows,
+                self._destination.batch_bytes,
+                self._destination.retry_blocked,
+            )
+            self._ship = Ship(self.outbox, self.deliveries, bulk, resolver, settings)
+        return self._ship
+
+    def disconnect(self) -> None:
+        """Forget the connection, and what kind of server was at its end."""
+        if self._link is not None:
+            self._link.close()
+        self._link = self._ship = None
+
+    def close(self) -> None:
+        """Close everything."""
+        self.disconnect()
+        self.outbox.close()
+        self.deliveries.close()
 
 
 def chosen(config: Config, names: Sequence[str]) -> list[DestinationConfig]:

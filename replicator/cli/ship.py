@@ -84,6 +84,8 @@ def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once:
         if stop.is_set():
             return
         delivering = Delivering(config, destination)
+        if delivering.said:
+            _LOG.warning("%s: %s", destination.name, delivering.said)
         try:
             _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop)
             delivering.board.show(Status("stopped"))
@@ -144,15 +146,17 @@ def _step(delivering: Delivering) -> Shipped | Retry:
         shipped = delivering.ship().step()
     except DestinationUnavailable as error:
         delivering.disconnect()
-        return Retry(str(error), getattr(error, "after", None))
+        return Retry(str(error), error.after)
     if shipped.parked:
         _LOG.warning(
             "%s: %d rows parked; see `replicator backlog`", delivering.name, shipped.parked
         )
     if shipped.delivered:
         _LOG.debug("%s: %d rows acknowledged", delivering.name, shipped.delivered)
-    if shipped.retry is not None and not shipped.delivered:
-        return shipped.retry
+    if shipped.retry is not None:
+        delivering.disconnect()
+        if not shipped.delivered:
+            return shipped.retry
     return shipped
 
 

@@ -168,7 +168,7 @@ KEYS: tuple[Key, ...] = (
         "batch_bytes",
         kinds.size(1 << 10),
         "256 KiB",
-        "Size of one request before compression, at most.",
+        "Size of one request as it is sent (compressed), at most.",
     ),
     Key(
         DESTINATION,

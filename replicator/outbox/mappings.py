@@ -55,6 +55,14 @@ class Mappings:
             )
         self._remote[table, local_id] = remote_id
 
+    def forget(self, table: str, local_id: int) -> None:
+        """Drop a mapping that the destination no longer bears out."""
+        with translated(self._path), immediate(self._connection):
+            self._connection.execute(
+                "DELETE FROM mapping WHERE table_name = ? AND local_id = ?", (table, local_id)
+            )
+        self._remote.pop((table, local_id), None)
+
     def owner(self, table: str, remote_id: int) -> int | None:
         """The local id mapped to a remote id (the lowest), if any."""
         with translated(self._path):

@@ -82,6 +82,14 @@ class OutboxReader:
             ).fetchone()
         return orjson.loads(row[0]) if row else None
 
+    def is_deleted(self, table: str, local_id: int) -> bool:
+        """Whether the source has deleted a reference row; also where it is long forgotten."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT deleted FROM reference WHERE table_name = ? AND id = ?", (table, local_id)
+            ).fetchone()
+        return row is None or bool(row[0])
+
     def snapshot_complete(self) -> bool:
         """No table is being read any more: every reference row the source has is here."""
         with translated(self.path):

@@ -95,7 +95,7 @@ class Rounds:
                     return done
             self._send(done, waiting)
         except DestinationUnavailable as error:
-            done.retry = Retry(str(error), getattr(error, "after", None))
+            done.retry = Retry(str(error), error.after)
         return done
 
     def _prepare(

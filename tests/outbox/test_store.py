@@ -7,13 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from replicator.errors import OutboxBusy, OutboxError, OutboxFull
 from replicator.outbox.lock import RoleLock
-from replicator.outbox.store import open_readonly, open_store, statements, translate
+from replicator.outbox.store import Kind, open_readonly, open_store, statements, translate
 
 
 def test_a_new_outbox_has_the_documented_tables_and_pragmas(tmp_path: Path) -> None:
@@ -35,7 +37,7 @@ def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("open_it", [open_store, open_readonly])
 def test_an_outbox_of_a_newer_version_is_refused_untouched(
-    tmp_path: Path, open_it: type[open_store]
+    tmp_path: Path, open_it: Callable[[Path, Kind], Database]
 ) -> None:
     path = tmp_path / "outbox.db"
     open_store(path, "outbox").close()

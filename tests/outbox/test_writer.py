@@ -27,7 +27,8 @@ def place(number: int) -> Position:
 
 
 def readings(count: int, first: int = 0, op: Op = Op.INSERT) -> Change:
-    rows = [(f"2026-03-01T00:00:{n % 60:02d}", n, 1, None, 0.5) for n in range(first, first + count)]
+    numbers = range(first, first + count)
+    rows = [(f"2026-03-01T00:00:{n % 60:02d}", n, 1, None, 0.5) for n in numbers]
     return Change("Reading", op, COLUMNS, rows)
 
 
@@ -165,7 +166,9 @@ transactions = st.lists(
 
 
 @given(transactions)
-def test_whatever_dies_when_rows_and_position_agree(plan: list[tuple[list[int], str, bool]]) -> None:
+def test_whatever_dies_when_rows_and_position_agree(
+    plan: list[tuple[list[int], str, bool]],
+) -> None:
     """Replaying from the durable position after each death gives every committed row once."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "SPILL_ROWS", 30)

@@ -1,0 +1,151 @@
+"""Sends rows in batches, and finds the ones to blame when a batch is refused.
+
+The rules this file keeps:
+  * rows go out in order, and nothing behind a row that may not be stored is claimed to be;
+  * a batch that is refused as a whole is halved until the bad rows stand alone, at a cost of about
+    2·log₂(n) requests a bad row;
+  * a row is only called bad by a server that is well: the probe answers, and a row it has taken
+    before it takes again (so that a full disk there does not park everything).
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from replicator.change import Op, Value
+from replicator.delivery import Delivered, Delivery, Outcome, Parcel, Rejected, Retry
+from replicator.errors import DestinationUnavailable
+from replicator.model import TABLES
+from replicator.sink.directory import Directory, Refused
+from replicator.sink.judge import Bad, Denied, Failure, Stored, TooLarge, Wait, judged_bulk
+from replicator.sink.link import Link
+
+_LEVEL = 6
+_HEADERS = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
+_RECEIPTS = {**_HEADERS, "X-Replicator-Receipt": "1"}
+
+Body = Mapping[str, Value]
+
+
+class BulkSender:
+    """Delivers parcels to ``bulk/``; see replicator.delivery.Delivery."""
+
+    def __init__(
+        self, link: Link, directory: Directory, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._link = link
+        self._directory = directory
+        self._monotonic = monotonic
+        self._witness: Body | None = None
+
+    def deliver(self, parcels: Sequence[Parcel]) -> Delivery:
+        """Raises DestinationRefused; a link or server that fails makes the rest Retry."""
+        rest, began = self._link.rest, self._monotonic()
+        requests, sent = rest.requests, rest.bytes_sent
+        outcomes: list[Outcome] = []
+        retry: Retry | None = None
+        too_large = False
+        waiting = [parcels]
+        try:
+            while waiting and retry is None:
+                part = waiting.pop()
+                found = self._attempt(part)
+                too_large = too_large or isinstance(found, TooLarge)
+                if isinstance(found, Wait):
+                    retry = Retry(found.reason, found.after)
+                elif isinstance(found, TooLarge | Bad):
+                    half = len(part) // 2
+                    waiting += [part[half:], part[:half]]
+                else:
+                    outcomes += found
+        except DestinationUnavailable as error:
+            retry = Retry(str(error), error.after)
+        if retry is not None:
+            outcomes += [retry] * (len(parcels) - len(outcomes))
+        return Delivery(
+            outcomes,
+            rest.requests - requests,
+            rest.bytes_sent - sent,
+            self._monotonic() - began,
+            too_large,
+        )
+
+    def _attempt(self, parcels: Sequence[Parcel]) -> Sequence[Outcome] | Wait | Bad | TooLarge:
+        """Outcomes of one request; Bad and TooLarge only for what can be halved."""
+        found = self._post([parcel.body for parcel in parcels])
+        if isinstance(found, Stored):
+            return self._outcomes(parcels, found)
+        if isinstance(found, Denied):
+            raise self._link.error(found)
+        if isinstance(found, Wait):
+            return found
+        if isinstance(found, Bad):
+            self._link.ensure_well()
+        if len(parcels) > 1:
+            return found
+        if isinstance(found, TooLarge):
+            return [Rejected("too-large", "413: the row alone is too large for the server")]
+        if self._witness is not None:
+            again = self._post([self._witness])
+            if not isinstance(again, Stored):
+                return Wait(f"the central server stores nothing now: {_said(again)}")
+        return [Rejected("refused", f"the central server answers {found.words}")]
+
+    def _post(self, bodies: Sequence[Body]) -> Stored | Failure:
+        receipts = self._link.dialect.receipts
+        content = zlib.compress(orjson.dumps([dict(body) for body in bodies]), _LEVEL)
+        reply = self._link.rest.call("POST", "bulk/", content, _RECEIPTS if receipts else _HEADERS)
+        return judged_bulk(reply, len(bodies), receipts=receipts)
+
+    def _outcomes(self, parcels: Sequence[Parcel], stored: Stored) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        delivered = Delivered(stored.receipt)
+        for index, parcel in enumerate(parcels):
+            rejected = stored.rejected.get(index) or self._not_applied(parcel)
+            outcomes.append(rejected or delivered)
+            if rejected is None:  # after a delete none: sending an older row would bring it back
+                self._witness = None if parcel.row.op is Op.DELETE else parcel.body
+        return outcomes
+
+    def _not_applied(self, parcel: Parcel) -> Rejected | None:
+        """A NULL that the server accepts and ignores, where there was a value before."""
+        table, body = parcel.row.table, parcel.body
+        if parcel.row.op is not Op.UPDATE or table not in self._link.dialect.keeps_on_null:
+            return None
+        blank = [column for column in body if body[column] is None]
+        if not blank:
+            return None
+        model = TABLES[table]
+        there = self._directory.find(model, {c: body[c] for c in model.natural_key})
+        kept = [column for column in blank if there and there.get(column) is not None]
+        if not kept:
+            return None
+        return Rejected(
+            "null-not-applied", f"this kind of server does not set {', '.join(kept)} to NULL"
+        )
+
+    def store_one(self, body: Body) -> Refused | None:
+        """Store one row of a table that has no other way. Raises DestinationUnavailable, …."""
+        found = self._post([body])
+        if isinstance(found, Stored):
+            bad = found.rejected.get(0)
+            return Refused(bad.detail) if bad else None
+        if isinstance(found, Bad):
+            self._link.ensure_well()
+            return Refused(found.words)
+        raise self._link.error(found)
+
+
+def _said(failed: Failure) -> str:
+    match failed:
+        case Bad():
+            return failed.words
+        case Wait():
+            return failed.reason
+        case Denied():
+            return failed.detail
+    return "413"
