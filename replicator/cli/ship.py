@@ -26,7 +26,7 @@ from replicator.sink.backoff import Backoff
 _LOG = logging.getLogger("replicator.ship")
 _IDLE_SECONDS = 0.05
 _REFUSED_SECONDS = 60.0
-_TRIES_ONCE = 4
+_TRIES_ONCE = 6
 
 
 @click.command()
