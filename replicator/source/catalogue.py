@@ -1,8 +1,9 @@
 """The station's own description of its replicated tables, and matching it with the log's.
 
 Where the log carries row metadata (binlog_row_metadata = FULL) it is believed; otherwise names,
-signedness and character sets come from information_schema (`schema.py` reads it), and only if every column agrees with
-the table map in count, type, size and nullability. Anything else is Unsupported, never a guess.
+signedness and character sets come from information_schema (`schema.py` reads it), and only if
+every column agrees with the table map in count, type, size and nullability. Anything else is
+Unsupported, never a guess.
 """
 
 from __future__ import annotations

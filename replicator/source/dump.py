@@ -66,6 +66,8 @@ class Dump:
         )
 
     def _connect(self, **settings: Any) -> DumpConnection:
+        if "db" in settings:  # the library's word, deprecated in PyMySQL
+            settings["database"] = settings.pop("db")
         connection = DumpConnection(self.feed, **settings)
         self._connections.append(connection)
         return connection

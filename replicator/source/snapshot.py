@@ -124,7 +124,7 @@ def _select(
 ) -> tuple[str, list[Value]]:
     """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
     shown = ", ".join(
-        f"`{c.name}`+0e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
+        f"`{c.name}`*1e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
     )
     order = ", ".join(f"`{name}`" for name in key)
     where, values = "", list[Value]()

@@ -34,7 +34,11 @@ _DML = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"})
 # These are only in the log when a stored function changed rows.
 _FUNCTIONS = frozenset({"SELECT", "DO", "CALL"})
 _DDL = frozenset({"CREATE", "ALTER", "RENAME", "DROP"})
-_NAMES = re.compile(r"(?<![\w$])(" + "|".join(TABLES) + r")(?![\w$])", re.IGNORECASE)
+_NAMES = re.compile(
+    r"(?:(`[^`]+`|\"[^\"]+\"|[\w$]+)\s*\.\s*)?"
+    r"(?<![\w$])[`\"]?(" + "|".join(TABLES) + r")(?![\w$])",
+    re.IGNORECASE,
+)
 _CANONICAL = {name.lower(): name for name in TABLES}
 _LOSSES = re.compile(
     r"TRUNCATE\b"
@@ -59,11 +63,9 @@ def meaning(query: str, schema: str, database: str) -> Meaning:
         return control
     if _drops_database(text, database):
         return Meaning.LOSS
-    if not _is_ours(text, schema, database):
-        return Meaning.OTHER
     if first in _FUNCTIONS:
-        return Meaning.DML
-    return _of_table(first, text) if _NAMES.search(text) else Meaning.OTHER
+        return Meaning.DML if _mentions(text, schema, database) else Meaning.OTHER
+    return _of_table(first, text) if _named(text, schema, database) else Meaning.OTHER
 
 
 def redefined(query: str, schema: str, database: str) -> frozenset[str]:
@@ -71,8 +73,7 @@ def redefined(query: str, schema: str, database: str) -> frozenset[str]:
     what = meaning(query, schema, database)
     if what not in (Meaning.DDL, Meaning.LOSS):
         return frozenset()
-    named = frozenset(_CANONICAL[name.lower()] for name in _NAMES.findall(query))
-    return named or frozenset(TABLES)  # DROP DATABASE names none
+    return _named(query, schema, database) or frozenset(TABLES)  # DROP DATABASE names none
 
 
 def _of_table(first: str, text: str) -> Meaning:
@@ -85,7 +86,16 @@ def _of_table(first: str, text: str) -> Meaning:
     return Meaning.DDL if first in _DDL else Meaning.OTHER
 
 
-def _is_ours(text: str, schema: str, database: str) -> bool:
+def _named(text: str, schema: str, database: str) -> frozenset[str]:
+    """Replicated tables named; a name without a database before it is the default one's."""
+    return frozenset(
+        _CANONICAL[name.lower()]
+        for qualifier, name in _NAMES.findall(text)
+        if (qualifier.strip('`"') or schema) == database
+    )
+
+
+def _mentions(text: str, schema: str, database: str) -> bool:
     name = re.escape(database)
     return schema == database or bool(re.search(rf'(?<![\w$])[`"]?{name}[`"]?\s*\.', text))
 
