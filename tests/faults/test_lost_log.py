@@ -16,7 +16,7 @@ from tests.faults.compare import Difference
 from tests.faults.conftest import furnish, others
 from tests.faults.proxy import FaultProxy
 from tests.faults.test_old_pusher_faults import log
-from tests.faults.world import World
+from tests.faults.world import World, until
 
 
 @pytest.fixture
@@ -36,23 +36,34 @@ def lonely(
             world.close()
 
 
-def last_log(server: PrivateMariaDB) -> str:
-    """Name of the file that is being written."""
-    with closing(server.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW MASTER STATUS")
-        row = cursor.fetchone()
-        assert row is not None
-        return str(row[0])
+def purge(server: PrivateMariaDB) -> None:
+    """All log files but the last; the server may need a moment to let go of them."""
+
+    def purged() -> bool:
+        with closing(server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW BINARY LOGS")
+            *older, (last, *_) = cursor.fetchall()
+            cursor.execute(f"PURGE BINARY LOGS TO '{last}'")
+        return not older
+
+    server.execute("FLUSH BINARY LOGS")
+    until(purged, "the log to be purged")
 
 
-@pytest.mark.parametrize("how", ["PURGE BINARY LOGS TO '{last}'", "RESET MASTER"])
-def test_a_lost_log_is_told_and_healed(lonely: tuple[World, PrivateMariaDB], how: str) -> None:
+def reset(server: PrivateMariaDB) -> None:
+    """The log begins anew."""
+    server.execute("RESET MASTER")
+
+
+@pytest.mark.parametrize("lose", [purge, reset])
+def test_a_lost_log_is_told_and_healed(
+    lonely: tuple[World, PrivateMariaDB], lose: Callable[[PrivateMariaDB], None]
+) -> None:
     world, server = lonely
     log(world, range(3))
     world.replicate()
     log(world, range(3, 6))
-    server.execute("FLUSH BINARY LOGS")
-    server.execute(how.format(last=last_log(server)))
+    lose(server)
     log(world, range(6, 9))
 
     lost = world.run("tail", "--once")
@@ -72,9 +83,8 @@ def test_a_lost_log_is_told_and_healed(lonely: tuple[World, PrivateMariaDB], how
 
 def test_healing_while_tail_runs_is_refused(lonely: tuple[World, PrivateMariaDB]) -> None:
     world, _ = lonely
-    tail = world.start("tail")
-    while not world.says_tail("running"):
-        assert tail.poll() is None
+    world.start("tail")
+    until(lambda: world.says_tail("running"), "tail")
     refused = world.run("heal")
     assert refused.code == 8
     assert "Traceback" not in refused.err
