@@ -94,22 +94,38 @@ def check_start(
             f"captured from {start.source}, found {found}",
             "if it took the old one's place: replicator heal",
         )
+    if not start.file and not start.gtid:
+        raise PositionLost("the position says no place in the log", str(start), "replicator heal")
+    end = Position(found, *log_end(connection, endpoint))
+    if not end.has_reached(start):
+        raise _other_log(f"it ends at {end.file}:{end.offset}", start)
     if not start.gtid:
-        if not start.file:
-            raise PositionLost(
-                "the position says no place in the log", str(start), "replicator heal"
-            )
         return
     gtid = _gtid_at(connection, endpoint, start.file, start.offset)
-    if gtid is None:  # no such file, or not that far: the server finds the GTID, or refuses
-        return
+    if gtid is None:
+        if start.file in _files(connection, endpoint):
+            raise _other_log(f"{start.file}:{start.offset} is inside an event", start)
+        return  # purged: the server knows whether the GTID was in it
     there, ours = parse_gtids(gtid), parse_gtids(start.gtid)
     if not there or any(there[domain] != ours[domain] for domain in there.keys() & ours.keys()):
-        raise PositionLost(
-            "the server's log is not the one captured so far",
-            f"at {start.file}:{start.offset} it has GTID '{gtid}', captured was '{start.gtid}'",
-            "after RESET MASTER or a restored disk: replicator heal",
-        )
+        raise _other_log(f"at {start.file}:{start.offset} it has GTID '{gtid}'", start)
+
+
+def _other_log(how: str, start: Position) -> PositionLost:
+    return PositionLost(
+        "the server's log is not the one captured so far",
+        f"{how}; captured up to {start}",
+        "after RESET MASTER or a restored disk: replicator heal",
+    )
+
+
+def _files(connection: pymysql.connections.Connection, endpoint: Endpoint) -> frozenset[str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW BINARY LOGS")
+            return frozenset(str(row[0]) for row in cursor.fetchall())
+    except pymysql.MySQLError as error:
+        raise translate(error, endpoint) from error
 
 
 def _gtid_at(
