@@ -13,7 +13,7 @@ from replicator.errors import ReplicatorError, SourceMisconfigured
 from replicator.model import TABLES
 from replicator.source.catalogue import Catalogue
 from replicator.source.endpoint import Endpoint, connect, grants, translate
-from replicator.source.place import log_end
+from replicator.source.place import log_end, log_status
 from replicator.source.schema import read_catalogue
 
 # What a server that does not know them has not got is right.
@@ -149,8 +149,7 @@ def _grant_findings(
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
+        log_status(connection)
         yield Finding("grant BINLOG MONITOR", True, "the log's end can be asked for")
     except pymysql.MySQLError as error:
         yield Finding("grant BINLOG MONITOR", False, str(error), grants(endpoint))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
+from typing import Any, Literal
 
 import pymysql
 
@@ -39,9 +39,7 @@ def current_position(endpoint: Endpoint, *, mode: Mode) -> Position:
 def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> tuple[str, int]:
     """File and offset. Raises SourceMisconfigured where our database is not logged."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
-            status = cursor.fetchone()
+        status = log_status(connection)
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
     if status is None:
@@ -56,6 +54,16 @@ def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> t
             "my.cnf: no binlog_do_db or binlog_ignore_db that leaves it out, then restart",
         )
     return str(file), int(offset)
+
+
+def log_status(connection: pymysql.connections.Connection) -> tuple[Any, ...] | None:
+    """File, offset, binlog_do_db and binlog_ignore_db; None without a log. Raises MySQLError."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SHOW MASTER STATUS")
+        except pymysql.err.ProgrammingError:  # MySQL 8.4 has a new word for it
+            cursor.execute("SHOW BINARY LOG STATUS")
+        return cursor.fetchone()
 
 
 def is_filtered(database: str, only: str, without: str) -> bool:

@@ -7,7 +7,7 @@ import math
 import random
 import struct
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from demo.mariadbd import PrivateMariaDB
@@ -29,6 +29,7 @@ def to_bits(value: object) -> bytes:
 finite = st.integers(0, 2**32 - 1).map(of_bits).filter(math.isfinite).map(lambda v: v + 0.0)
 
 
+@settings(deadline=None)
 @given(finite)
 @example(of_bits(1))
 @example(of_bits(0x007FFFFF))
@@ -39,6 +40,7 @@ def test_the_shortest_decimal_gives_the_same_bits(value: float) -> None:
     assert to_bits(json.loads(json.dumps(shortest_float32(value)))) == to_bits(value)
 
 
+@settings(deadline=None)
 @given(finite)
 @example(of_bits(1))
 def test_no_shorter_decimal_gives_the_same_bits(value: float) -> None:
