@@ -11,6 +11,7 @@ from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.status import StatusBoard
+from replicator.outbox.store import OUTBOX_FILE, open_store
 from replicator.ship import Ship, ShipSettings
 from replicator.sink.bulk import BulkSender
 from replicator.sink.directory import Directory
@@ -95,6 +96,8 @@ class Delivering:
     def __init__(self, config: Config, destination: DestinationConfig) -> None:
         folder = config.outbox.path
         self.name = destination.name
+        if (folder / OUTBOX_FILE).exists():  # of a tail that is starting it may still be empty
+            open_store(folder / OUTBOX_FILE, "outbox", config.outbox.synchronous).close()
         self.outbox = OutboxReader(folder)
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.board = StatusBoard(self.deliveries.database)
