@@ -20,9 +20,7 @@ MakeRig = Callable[[Kind], Rig]
 
 
 @pytest.fixture
-def make_rig(
-    private_mariadb: Callable[..., PrivateMariaDB], tmp_path: Path
-) -> Iterator[MakeRig]:
+def make_rig(private_mariadb: Callable[..., PrivateMariaDB], tmp_path: Path) -> Iterator[MakeRig]:
     """A rig with a centre of a kind; its seed is in the output of a test that fails."""
     seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().randrange(10**9))
     with ExitStack() as stack:

@@ -19,7 +19,7 @@ def test_the_plan_has_at_least_fifty_kills() -> None:
 def test_killed_again_and_again(make_rig: MakeRig, name: str, kind: Kind) -> None:
     storm = STORMS[name]
     rig = make_rig(kind)
-    rig.furnish(readings=2_000)
+    rig.furnish(readings=2_000, watched=True)
     rig.configure(snapshot_chunk=100)
     victims: dict[Victim, Killable] = {"centre": rig.centre, "database": rig.server}
     with rig.logger() as logger:
@@ -33,5 +33,6 @@ def test_killed_again_and_again(make_rig: MakeRig, name: str, kind: Kind) -> Non
     assert proof.holds, proof
     assert conservation.holds, conservation
     assert proof.source == proof.central > 2_300
+    assert rig.judged_acts > 50
     assert rig.kills == storm.kills
     assert rig.complaints() == ""
