@@ -156,9 +156,9 @@ class Rig:
         """Fail where a daemon has ended by itself; note when the snapshot is complete."""
         for child in self._daemons:
             assert child is self._down or child.running, f"{child.name} has ended"
-        if self._watched and self._in_order_from is None and self.server is not self._down:
-            if self.has_read_the_tables():
-                self._in_order_from = len(station_acts(self.server, DATABASE))
+        unknown = self._watched and self._in_order_from is None
+        if unknown and self.server is not self._down and self.has_read_the_tables():
+            self._in_order_from = len(station_acts(self.server, DATABASE))
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for something that must happen while all daemons run."""
