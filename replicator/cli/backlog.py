@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 
 import click
@@ -14,6 +15,8 @@ from replicator.backlog import Backlog, Capture, Daemon, Waiting, read_backlog
 from replicator.cli.options import configured
 from replicator.config import Config
 from replicator.outbox import clock
+
+_PIPE_COLUMNS = 500
 
 
 @click.command(
@@ -30,12 +33,12 @@ def backlog(config: Config, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     for line in capture_lines(found.tail):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
     console.print(destinations_table(found))
     for line in problem_lines(found):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def capture_lines(tail: Capture) -> Iterator[str]:

@@ -10,8 +10,9 @@ import pymysql
 
 from replicator.errors import ReplicatorError
 from replicator.model import TABLES
-from replicator.source.catalogue import Catalogue, read_catalogue
+from replicator.source.catalogue import Catalogue
 from replicator.source.endpoint import Endpoint, connect, grants, translate
+from replicator.source.schema import read_catalogue
 
 _WANTED = ("binlog_format", "binlog_row_image", "binlog_row_metadata", "log_bin_compress")
 _ENOUGH_DAYS = 3.0
@@ -159,7 +160,7 @@ def table_findings(catalogue: Catalogue) -> Iterator[Finding]:
             yield Finding(f"table {name}", False, f"{where} has no primary key", hint)
             continue
         wanted = {*table.columns, *table.primary_key} - {column.name for column in columns}
-        odd = [f"{c.name} ({c.data_type})" for c in columns if not c.is_decodable]
+        odd = [f"{c.name} ({c.shown})" for c in columns if not c.is_decodable]
         if wanted:
             shown = ", ".join(sorted(wanted))
             hint = "is this a cogent-house station's schema? [source] database"

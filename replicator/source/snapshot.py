@@ -14,8 +14,9 @@ from pymysql.converters import encoders
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import SourceMisconfigured, Unsupported
-from replicator.source.catalogue import CatalogueColumn, read_catalogue
+from replicator.source.catalogue import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
+from replicator.source.schema import read_catalogue
 from replicator.source.values import shortest_float32
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
@@ -38,7 +39,9 @@ class SnapshotReader:
         self._endpoint = endpoint
         # Only encoders: cells come as the server writes them, zero dates included.
         self._connection = connect(
-            endpoint, conv=dict(encoders), init_command="SET time_zone = '+00:00'"
+            endpoint,
+            conv=dict(encoders),
+            init_command="SET time_zone = '+00:00', sql_mode = ''",
         )
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
@@ -90,8 +93,8 @@ class SnapshotReader:
             if not column.is_decodable:
                 raise Unsupported(
                     "a column type that is not decoded yet",
-                    f"{table}.{column.name}: {column.data_type}",
-                    "such a column cannot be replicated yet; nothing was skipped",
+                    f"{table}.{column.name}: {column.shown}",
+                    NOT_DECODABLE_HINT,
                 )
         return columns
 
@@ -121,7 +124,7 @@ def _select(
 ) -> tuple[str, list[Value]]:
     """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
     shown = ", ".join(
-        f"`{c.name}`+0e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
+        f"`{c.name}`*1e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
     )
     order = ", ".join(f"`{name}`" for name in key)
     where, values = "", list[Value]()
@@ -152,6 +155,8 @@ def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
         return lambda cell: shortest_float32(float(cell))
     if kind == "double":
         return float
+    if kind == "decimal":
+        return _without_zero_fill
     if kind == "datetime":
         return lambda cell: str(cell).replace(" ", "T")
     if kind == "timestamp":
@@ -159,3 +164,9 @@ def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
     if "binary" in kind or kind.endswith("blob"):
         return lambda cell: base64.b64encode(cell).decode("ascii")
     return str
+
+
+def _without_zero_fill(cell: str) -> str:
+    whole, point, broken = str(cell).lstrip("-").partition(".")
+    sign = "-" if str(cell).startswith("-") else ""
+    return f"{sign}{whole.lstrip('0') or '0'}{point}{broken}"
