@@ -40,7 +40,7 @@ class PrivateMariaDB:
     """``with PrivateMariaDB() as server:`` a running server; ``options`` are mariadbd options.
 
     Row binlog, FULL row metadata by default; pass ``options=["--binlog-row-metadata=NO_LOG"]`` to
-    override (later options win). ``kill()`` is SIGKILL, ``start()`` starts it again on its data.
+    override (later options win); ``kill()`` is SIGKILL, ``start()`` starts it again on its data.
     """
 
     def __init__(self, options: Sequence[str] = (), folder: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class PrivateMariaDB:
         self.socket = str(self.folder / "s")
         self.port = free_port()
         self.user = "root"
-        self._options = list(options)
+        self.options = list(options)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PrivateMariaDB:
@@ -115,7 +115,7 @@ class PrivateMariaDB:
             "--character-set-server=utf8mb4",
             "--skip-name-resolve",
             *self._user_option(),
-            *self._options,
+            *self.options,
         ]
         self._process = subprocess.Popen(
             command,

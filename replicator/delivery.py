@@ -66,10 +66,12 @@ class Rejected:
 
     ``reason``  a short code ("null-key", "refused", "conflict", "cannot-delete", …)
     ``detail``  one sentence for the operator, with the server's own words where there are any
+    ``superseded``  a newer version is sure to come: nothing is asked of the operator
     """
 
     reason: str
     detail: str
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

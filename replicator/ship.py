@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from replicator.change import Op
-from replicator.delivery import Blocked, Delivered, QueuedRow, Retry
+from replicator.delivery import Blocked, Delivered, QueuedRow, Rejected, Retry
 from replicator.model import TABLES
 from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
 from replicator.outbox.reader import OutboxReader
@@ -22,6 +22,7 @@ from replicator.sink.round import Resolver, Result, Round, Rounds, Sender
 
 _SLOW_SECONDS = 10.0
 _FEWEST_ROWS = 10
+_TABLE_ORDER = tuple(TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Ship:
     ) -> None:
         self._outbox = outbox
         self._deliveries = deliveries
-        self._rounds = Rounds(sender, resolver, self._will_never_come)
+        self._rounds = Rounds(sender, resolver, self._hopeless)
         self._settings = settings
         self._clock = clock
         self._rows = settings.batch_rows
@@ -136,12 +137,22 @@ class Ship:
         elif done.sent:
             self._rows = min(self._settings.batch_rows, self._rows * 2)
 
-    def _will_never_come(self, waits_for: str, op: Op) -> bool:
-        """The station lacks the row waited for, and no snapshot under way can still bring it."""
+    def _hopeless(self, waits_for: str, op: Op) -> Rejected | None:
+        """Why waiting does not help a row: the station lacks the one it refers to.
+
+        Or has not read it yet: then the snapshot under way reads the row itself later, too, unless
+        it is deleted before; tables are read in an order in which references come first.
+        """
         table, _, local_id = waits_for.partition(":")
+        reading = self._outbox.snapshot_table()
         if table not in TABLES or self._outbox.reference(table, int(local_id)) is not None:
-            return False
-        return op is not Op.SNAPSHOT or self._outbox.snapshot_complete()
+            return None
+        if op is Op.SNAPSHOT and reading is not None:
+            return None
+        if reading is not None and _TABLE_ORDER.index(reading) <= _TABLE_ORDER.index(table):
+            detail = f"it refers to {waits_for}; the snapshot under way reads both"
+            return Rejected("read-again", detail, superseded=True)
+        return Rejected("dangling", f"it refers to {waits_for}, which the station does not have")
 
     def _settle(self, batch: Due, rows: Sequence[QueuedRow], done: Round) -> Shipped:
         results = done.settled(rows)
@@ -192,4 +203,5 @@ class Ship:
             next_try = self._clock() + self._settings.retry_blocked
             check = bool(parked) or self._deliveries.has_parked()
             self._deliveries.settle(settlement, next_try, check_parked=check)
-        return Shipped(len(delivered), len(parked), done.retry)
+        stuck = sum(not (isinstance(p.why, Rejected) and p.why.superseded) for p in parked)
+        return Shipped(len(delivered), stuck, done.retry)

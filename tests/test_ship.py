@@ -26,7 +26,7 @@ from replicator.delivery import (
 )
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.reader import OutboxReader
-from replicator.outbox.writer import OutboxWriter
+from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 from replicator.ship import Ship, ShipSettings
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -229,6 +229,22 @@ def test_what_refers_to_a_row_the_station_lacks_is_rejected_not_waited_for(world
     world.ship_all()
     assert [reason for _, reason in world.parked("rejected")] == ["dangling"]
     assert list(world.centre.rows.values()) == [2.0]
+
+
+def test_a_row_that_the_snapshot_reads_again_asks_nothing_of_anybody(world: World) -> None:
+    """The log's version refers to what the snapshot has not read; then the row is deleted."""
+    world.centre.locations[99] = 9
+    world.centre.closed_houses = {9}
+    world.writer.append_snapshot(None, SnapshotPlace("House", (5,)))
+    world.reading(1, 1.0, 99)
+    world.reading(1, 1.0, 99, Op.DELETE)
+    world.ship_all()
+    assert world.parked("rejected") == world.parked("blocked") == []
+    assert [reason for _, reason in world.parked("superseded")] == ["read-again"]
+    world.writer.append_snapshot(None, SnapshotPlace("Reading"))
+    world.reading(2, 2.0, 99)
+    world.ship_all()
+    assert [reason for _, reason in world.parked("rejected")] == ["dangling"]
 
 
 def test_versions_of_one_row_are_folded_to_the_last(world: World) -> None:

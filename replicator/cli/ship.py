@@ -15,7 +15,13 @@ from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.signals import Stop
 from replicator.config import Config, DestinationConfig
 from replicator.delivery import Retry
-from replicator.errors import DestinationRefused, DestinationUnavailable, ReplicatorError
+from replicator.errors import (
+    DestinationRefused,
+    DestinationUnavailable,
+    OutboxBusy,
+    OutboxFull,
+    ReplicatorError,
+)
 from replicator.outbox import clock
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status
@@ -129,6 +135,10 @@ def _follow(delivering: Delivering, stop: Stop) -> None:
         except DestinationRefused as error:
             delivering.disconnect()
             _wait(delivering, "refused", str(error), _REFUSED_SECONDS, stop)
+            continue
+        except (OutboxFull, OutboxBusy) as error:  # what is not settled is sent again: harmless
+            delivering.disconnect()
+            _wait(delivering, "paused", str(error), backoff.delay(), stop)
             continue
         if isinstance(result, Retry):
             delay = max(backoff.delay(), result.after or 0.0)

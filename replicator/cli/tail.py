@@ -13,7 +13,13 @@ from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
 from replicator.config import Config
-from replicator.errors import OutboxFull, ReplicatorError, SourceUnavailable
+from replicator.errors import (
+    OutboxBusy,
+    OutboxError,
+    OutboxFull,
+    ReplicatorError,
+    SourceUnavailable,
+)
 from replicator.outbox import clock
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status, StatusBoard
@@ -78,9 +84,9 @@ def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:
     while not stop.is_set():
         try:
             pipeline.step()
-        except (SourceUnavailable, OutboxFull) as error:
+        except (SourceUnavailable, OutboxFull, OutboxBusy) as error:
             pipeline.fall_back()
-            state = "paused" if isinstance(error, OutboxFull) else "waiting"
+            state = "paused" if isinstance(error, OutboxError) else "waiting"
             delay = backoff.delay()
             _tell(board, state, error, delay)
             stop.wait(delay)

@@ -192,7 +192,6 @@ class Deliveries:
 
     def _park(self, parked: ParkedRow, next_try: float) -> None:
         row, why = parked.row, parked.why
-        blocked = isinstance(why, Blocked)
         reason = f"waits for {why.waits_for}" if isinstance(why, Blocked) else why.reason
         self._connection.execute(
             _PARK,
@@ -204,7 +203,7 @@ class Deliveries:
                 key_text(row.key),
                 row.lane,
                 orjson.dumps(dict(row.values)).decode(),
-                "blocked" if blocked else "rejected",
+                _kind(why),
                 reason,
                 why.detail,
                 parked.committed_at,
@@ -266,6 +265,12 @@ class Deliveries:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _kind(why: Blocked | Rejected) -> str:
+    if isinstance(why, Blocked):
+        return "blocked"
+    return "superseded" if why.superseded else "rejected"
 
 
 def key_text(key: Sequence[Value]) -> str:

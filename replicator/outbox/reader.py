@@ -90,11 +90,14 @@ class OutboxReader:
             ).fetchone()
         return row is None or bool(row[0])
 
-    def snapshot_complete(self) -> bool:
-        """No table is being read any more: every reference row the source has is here."""
+    def snapshot_table(self) -> str | None:
+        """The table that the snapshot reads now; None when it has read all of them."""
         with translated(self.path):
-            row = self._connection.execute("SELECT snapshot FROM capture").fetchone()
-        return row is not None and row[0] is None
+            row = self._connection.execute(
+                "SELECT json_extract(snapshot, '$.table') FROM capture"
+            ).fetchone()
+        table: str | None = row[0] if row else None
+        return table
 
     def close(self) -> None:
         """Close the connection."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from replicator.errors import OutboxError
 from replicator.outbox.clock import text
 from replicator.outbox.store import OUTBOX_FILE, destination_file, open_readonly, translated
 
@@ -51,7 +52,11 @@ def _size(path: Path) -> int:
 
 
 def acknowledged_by_all(folder: Path, destinations: Sequence[str]) -> int:
-    """The seq that every destination has settled; 0 when one has not begun or there is none."""
+    """The seq that every destination has settled; 0 when one has not begun or there is none.
+
+    A destination's file that cannot be read counts as not begun: its ship may be just making it,
+    and says what is wrong with it otherwise. Nothing expires meanwhile.
+    """
     return min((_cursor(folder, name) for name in destinations), default=0)
 
 
@@ -59,7 +64,10 @@ def _cursor(folder: Path, name: str) -> int:
     path = folder / destination_file(name)
     if not path.exists():
         return 0
-    database = open_readonly(path, "destination")
+    try:
+        database = open_readonly(path, "destination")
+    except OutboxError:
+        return 0
     try:
         with translated(path):
             return int(database.conn.execute("SELECT seq FROM cursor").fetchone()[0])

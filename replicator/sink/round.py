@@ -70,14 +70,14 @@ class Round:
 
 
 class Rounds:
-    """Carries out rounds. ``will_never_come(waits_for, op)``: the station lacks that row."""
+    """Carries out rounds. ``hopeless(waits_for, op)``: why a row need not wait for that one."""
 
     def __init__(
-        self, sender: Sender, resolver: Resolver, will_never_come: Callable[[str, Op], bool]
+        self, sender: Sender, resolver: Resolver, hopeless: Callable[[str, Op], Rejected | None]
     ) -> None:
         self._sender = sender
         self._resolver = resolver
-        self._will_never_come = will_never_come
+        self._hopeless = hopeless
 
     def carry_out(self, rows: Sequence[QueuedRow], held: set[str]) -> Round:
         """Raises DestinationRefused; a link that fails ends the round with a Retry."""
@@ -123,13 +123,10 @@ class Rounds:
             done.results[index] = result
 
     def _hold(self, index: int, row: QueuedRow, why: Blocked, done: Round) -> None:
-        if self._will_never_come(why.waits_for, row.op):
-            done.results[index] = Rejected(
-                "dangling", f"it refers to {why.waits_for}, which the station does not have"
-            )
-            return
-        done.results[index] = why
-        done.held.add(row.lane)
+        hopeless = self._hopeless(why.waits_for, row.op)
+        done.results[index] = hopeless or why
+        if hopeless is None:
+            done.held.add(row.lane)
 
     def _send(
         self, done: Round, waiting: dict[tuple[str, tuple[Value, ...]], tuple[int, Parcel]]

@@ -46,7 +46,10 @@ class Run:
 
 
 class World:
-    """The replicator's database user can read and follow the binlog, and nothing else."""
+    """The replicator's database user can read and follow the binlog, and nothing else.
+
+    ``environment``: variables for the commands, beside PATH and HOME.
+    """
 
     def __init__(
         self,
@@ -64,9 +67,10 @@ class World:
         self.centre = centre
         self.proxy = proxy
         self.outbox = folder / "outbox"
+        self.environment: dict[str, str] = {}
         self._children: list[subprocess.Popen[str]] = []
         grant = f"GRANT SELECT ON {database}.* TO {USER}@localhost"
-        self._connection = server.connect(database)
+        self.connect()
         self.sql(*GRANTS, grant)
         self.configure()
 
@@ -83,6 +87,14 @@ class World:
             f"[outbox]\npath = {self.outbox}\n"
             f"[destination central]\n{lines}\n"
         )
+
+    def connect(self) -> None:
+        """Log in at the station, again after ``disconnect``."""
+        self._connection = self._server.connect(self._database)
+
+    def disconnect(self) -> None:
+        """Log out, so that the server can be restarted."""
+        self._connection.close()
 
     # --- the station ---------------------------------------------------------------------------
 
@@ -138,7 +150,11 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder)},
+            env={
+                "PATH": os.environ.get("PATH", ""),
+                "HOME": str(self._folder),
+                **self.environment,
+            },
             preexec_fn=die_with_parent,  # noqa: PLW1509  # only prctl
         )
         self._children.append(child)
@@ -167,7 +183,8 @@ class World:
         """Kill what still runs."""
         for child in list(self._children):
             self.end(child)
-        self._connection.close()
+        if self._connection.open:
+            self._connection.close()
 
     # --- what came of it -----------------------------------------------------------------------
 
