@@ -108,14 +108,18 @@ def wait(done: Callable[[], bool], *children: Child, pause: float = 0.02) -> Non
         time.sleep(pause)
 
 
-def ship_all(delivering: Delivering) -> int:
-    """Deliver until nothing waits; the rows delivered. Nothing may be parked or refused."""
-    delivered = 0
-    while not (shipped := delivering.ship().step()).idle:
-        if shipped.parked or shipped.retry:
-            raise RuntimeError(f"a benchmark's rows were not all delivered: {shipped}")
-        delivered += shipped.delivered
-    return delivered
+def ship_all(delivering: Delivering) -> None:
+    """Deliver until nothing waits."""
+    while not ship_step(delivering):
+        pass
+
+
+def ship_step(delivering: Delivering) -> bool:
+    """One step; True when nothing waits. A row that is not taken is a RuntimeError."""
+    shipped = delivering.ship().step()
+    if shipped.parked or shipped.retry:
+        raise RuntimeError(f"a benchmark's rows were not all delivered: {shipped}")
+    return shipped.idle
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
@@ -13,7 +14,7 @@ from pathlib import Path
 import requests
 
 from benchmarks.figures import Figures, median_pair, seconds
-from benchmarks.scene import Scene, doing_nothing, ship_all
+from benchmarks.scene import Scene, doing_nothing, ship_all, ship_step
 from benchmarks.sizes import Sizes
 from benchmarks.workload import NODE_STATE, READING, STATION, packet_rows, packets, readings
 from replicator.change import Change, Commit, Op, Position, Row, Value
@@ -21,6 +22,7 @@ from replicator.cli.pipelines import Delivering
 from replicator.outbox.writer import OutboxWriter
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
+REFERENCE_ROWS = sum(len(rows) for _, rows in STATION.tables.values())
 _BATCH = 1_000
 _GROUP = 200  # transactions in one commit of the outbox
 
@@ -38,7 +40,7 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
         numbers = count()
 
         def ours() -> float:
-            return len(data) / seconds(lambda: shipped(bulk, f"run{next(numbers)}"))
+            return _rate(bulk, f"run{next(numbers)}", len(data))
 
         rate, posts, ratio = median_pair(
             ours, lambda: len(sample) / seconds(lambda: one_by_one(url, sample)), sizes.runs
@@ -49,7 +51,7 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
         figures.add(
             "ship_null",
             readings_per_s=rate,
-            packet_rows_per_s=rows / seconds(lambda: shipped(live, "run")),
+            packet_rows_per_s=_rate(live, "run", rows),
             one_per_post_per_s=posts,
             plain_batches_per_s=batches,
             vs_one_per_post=ratio,
@@ -105,15 +107,25 @@ def _cell(value: Value) -> Value:
     return value.replace(" ", "T") if dated and isinstance(value, str) else value
 
 
-def shipped(scene: Scene, name: str) -> int:
-    """Deliver the scene's whole outbox to its server, under a new destination's name; the rows."""
+@contextmanager
+def introduced(scene: Scene, name: str) -> Iterator[Delivering]:
+    """A new destination's delivery at work, the station's reference rows already delivered."""
     config = scene.config()
-    destination = replace(config.destinations[0], name=name)
-    delivering = Delivering(config, destination)
+    delivering = Delivering(config, replace(config.destinations[0], name=name))
     try:
-        return ship_all(delivering)
+        while delivering.deliveries.cursor().row_total < REFERENCE_ROWS:
+            ship_step(delivering)
+        yield delivering
     finally:
         delivering.close()
+
+
+def _rate(scene: Scene, name: str, rows: int) -> float:
+    """Rows a second of delivering what waits in the scene's outbox."""
+    with introduced(scene, name) as delivering:
+        rate = rows / seconds(lambda: ship_all(delivering))
+        assert delivering.deliveries.cursor().row_total == rows + REFERENCE_ROWS
+        return rate
 
 
 def as_json(row: Row) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.figures import Figures
-from benchmarks.scene import Scene
-from benchmarks.shipping import as_json, fill, shipped
+from benchmarks.scene import Scene, ship_all
+from benchmarks.shipping import as_json, fill, introduced
 from benchmarks.sizes import Sizes
 from benchmarks.workload import readings
 from replicator.change import Row
-from replicator.outbox.deliveries import Deliveries
+from replicator.cli.pipelines import Delivering
 from tests.original.process import OriginalProcess
 
 
@@ -38,15 +38,14 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
 
 
 def _bytes_a_reading(scene: Scene, data: Sequence[Row]) -> float:
-    """Of the receipts' bulk requests, which hold readings alone."""
     fill(scene.outbox, data)
-    shipped(scene, "run")
-    deliveries = Deliveries(scene.outbox, "run")
-    try:
-        sent, rows = deliveries.database.conn.execute(
-            "SELECT sum(bytes), sum(delivered) FROM receipt WHERE bytes > 0"
-        ).fetchone()
-    finally:
-        deliveries.close()
-    assert rows == len(data), f"{rows} rows in receipts"
-    return float(sent / rows)
+    with introduced(scene, "run") as delivering:
+        before = _sent(delivering)
+        ship_all(delivering)
+        return (_sent(delivering) - before) / len(data)
+
+
+def _sent(delivering: Delivering) -> int:
+    """Bytes of all bodies of bulk requests, from the receipts."""
+    row = delivering.deliveries.database.conn.execute("SELECT sum(bytes) FROM receipt").fetchone()
+    return int(row[0])
