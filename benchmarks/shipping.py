@@ -22,7 +22,8 @@ from replicator.cli.pipelines import Delivering
 from replicator.outbox.writer import OutboxWriter
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
-REFERENCE_ROWS = sum(len(rows) for _, rows in STATION.tables.values())
+REFERENCES = {name: table for name, table in STATION.tables.items() if name != "Sensor"}
+REFERENCE_ROWS = sum(len(rows) for _, rows in REFERENCES.values())
 _BATCH = 1_000
 _GROUP = 200  # transactions in one commit of the outbox
 
@@ -60,7 +61,7 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
 
 
 def fill(outbox: Path, data: Sequence[Row]) -> None:
-    """An outbox with the station's reference rows and these readings, 1,000 an entry."""
+    """An outbox with what readings refer to and these readings, 1,000 an entry."""
     writer = OutboxWriter(outbox)
     _add_references(writer)
     for start in range(0, len(data), _BATCH):
@@ -90,12 +91,9 @@ def fill_with_packets(outbox: Path, number: int) -> int:
 
 def _add_references(writer: OutboxWriter) -> None:
     writer.begin_at(Position("s", "b", 4), None)
-    for table, (columns, rows) in STATION.tables.items():
-        names, cells = columns, [tuple(map(_cell, row)) for row in rows]
-        if "id" not in columns:
-            names = ("id", *columns)
-            cells = [(number, *row) for number, row in enumerate(cells, 1)]
-        writer.append(Change(table, Op.INSERT, names, cells))
+    for table, (columns, rows) in REFERENCES.items():
+        cells = [tuple(map(_cell, row)) for row in rows]
+        writer.append(Change(table, Op.INSERT, columns, cells))
     writer.commit(Commit(Position("s", "b", 5), AT))
 
 
@@ -109,7 +107,7 @@ def _cell(value: Value) -> Value:
 
 @contextmanager
 def introduced(scene: Scene, name: str) -> Iterator[Delivering]:
-    """A new destination's delivery at work, the station's reference rows already delivered."""
+    """A new destination's delivery at work, what its readings refer to already delivered."""
     config = scene.config()
     delivering = Delivering(config, replace(config.destinations[0], name=name))
     try:
