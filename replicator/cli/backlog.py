@@ -16,7 +16,10 @@ from replicator.config import Config
 from replicator.outbox import clock
 
 
-@click.command()
+@click.command(
+    epilog="\b\nExamples:\n  replicator backlog\n"
+    "  replicator backlog --json | jq '.destinations[].waiting_rows'"
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON: docs/backlog.md names the fields.")
 @configured
 def backlog(config: Config, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from replicator.outbox.lock import RoleLock
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  replicator heal")
 @configured
 def heal(config: Config) -> None:
     """Resume capture after a gap: from the log's present end, with a fresh snapshot.

@@ -12,7 +12,7 @@ from replicator.cli.tail import capture
 from replicator.config import Config
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  replicator run --config /etc/replicator/replicator.ini")
 @configured
 def run(config: Config) -> None:
     """Capture and deliver: `tail` and `ship` in one process."""

@@ -29,7 +29,7 @@ _REFUSED_SECONDS = 60.0
 _TRIES_ONCE = 6
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  replicator ship\n  replicator ship --once home")
 @click.argument("destinations", nargs=-1, metavar="[DESTINATION]...")
 @click.option("--once", is_flag=True, help="End when nothing waits.")
 @configured

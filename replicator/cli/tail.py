@@ -24,7 +24,7 @@ from replicator.tail import Tail
 _LOG = logging.getLogger("replicator.tail")
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  replicator tail\n  replicator tail --once")
 @click.option("--once", is_flag=True, help="End when the log has been read to its present end.")
 @configured
 def tail(config: Config, once: bool) -> None:

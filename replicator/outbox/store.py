@@ -87,8 +87,11 @@ def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
 
 
 def _migrate(database: Database, kind: Kind, path: Path) -> None:
+    """Apply the missing steps in one transaction: of two openers at once, one waits."""
     _refuse_strangers(database, kind, path)
-    _steps(kind).apply(database)
+    if _steps(kind).pending(database):
+        with immediate(database.conn):
+            _steps(kind).apply(database)
 
 
 def _refuse_strangers(database: Database, kind: Kind, path: Path) -> None:

@@ -1,38 +1,27 @@
 """The station's own description of its replicated tables, and matching it with the log's.
 
 Where the log carries row metadata (binlog_row_metadata = FULL) it is believed; otherwise names,
-signedness and character sets come from information_schema, and only if every column agrees with
-the table map in count, type, size and nullability. Anything else is Unsupported, never a guess.
+signedness and character sets come from information_schema (`schema.py` reads it), and only if
+every column agrees with the table map in count, type, size and nullability. Anything else is
+Unsupported, never a guess.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import pymysql
-
-from replicator.errors import Unsupported
+from replicator.errors import SourceMisconfigured, Unsupported
 from replicator.model import TABLES, split_key
 from replicator.source import tablemap as t
 from replicator.source.decode import DecodedColumn, TableDecoder
-from replicator.source.endpoint import Endpoint, translate
-from replicator.source.values import BINARY, Reader, reader
+from replicator.source.values import BINARY, Reader, is_known_charset, reader
 
-_COLUMNS = """
-SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME,
-       CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION
-FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s
-ORDER BY TABLE_NAME, ORDINAL_POSITION
-"""
-_KEYS = """
-SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE
-WHERE TABLE_SCHEMA = %s AND CONSTRAINT_NAME = 'PRIMARY' ORDER BY TABLE_NAME, ORDINAL_POSITION
-"""
-_COLLATIONS = """
-SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS
-WHERE ID IS NOT NULL AND CHARACTER_SET_NAME IS NOT NULL
-"""
+NOT_DECODABLE_HINT = (
+    "nothing was skipped; give it a type of docs/values.md, or drop it; then replicator heal"
+)
+
+_TIMES = frozenset({t.DATETIME2, t.TIMESTAMP2, t.DATETIME, t.TIMESTAMP})
 _TYPES: Mapping[str, frozenset[int]] = {
     "tinyint": frozenset({t.TINY}),
     "smallint": frozenset({t.SHORT}),
@@ -68,50 +57,86 @@ class CatalogueColumn:
     precision: int | None
     scale: int | None
     fraction: int | None
+    compressed: bool = False
 
     @property
     def is_decodable(self) -> bool:
-        """Its type is one that we decode."""
-        return self.data_type in _TYPES
+        """Its type, and its character set, are ones that we decode."""
+        known = self.charset is None or is_known_charset(self.charset)
+        return self.data_type in _TYPES and known and not self.compressed
+
+    @property
+    def shown(self) -> str:
+        """Its type for a message."""
+        charset = f" CHARACTER SET {self.charset}" if self.charset else ""
+        return f"{self.data_type}{' COMPRESSED' if self.compressed else charset}"
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Columns and primary keys of the replicated tables of one database, and the collations."""
+    """Columns and primary keys of the replicated tables of one database, and the collations.
+
+    ``cascades``  tables whose rows a foreign key changes without the log: "name ON DELETE CASCADE"
+    """
 
     database: str
     columns: Mapping[str, Sequence[CatalogueColumn]]
     keys: Mapping[str, tuple[str, ...]]
     charsets: Mapping[int, str]
+    cascades: Mapping[str, str] = field(default_factory=dict)
 
     def decoder(self, mapped: t.TableMap) -> TableDecoder:
         """The decoder for a table map of a replicated table. Raises Unsupported."""
         columns = (
-            [self._from_log(column) for column in mapped.columns]
+            [self._from_log(mapped.table, column) for column in mapped.columns]
             if mapped.is_full
             else self._from_catalogue(mapped)
         )
         names = {column.name for column in columns}
-        missing = [name for name in TABLES[mapped.table].columns if name not in names]
+        table = TABLES[mapped.table]
+        missing = [name for name in (*table.primary_key, *table.columns) if name not in names]
         if missing:
             raise Unsupported(
                 "a replicated table lacks a column",
                 f"{mapped.schema}.{mapped.table} has no {', '.join(missing)}",
                 "the schema is not that of a cogent-house station; see `replicator check`",
             )
-        return TableDecoder(mapped.table, columns, split_key(TABLES[mapped.table]))
+        return TableDecoder(mapped.table, columns, split_key(table))
 
-    def _from_log(self, column: t.MappedColumn) -> DecodedColumn:
+    def check_complete(self) -> None:
+        """Raise SourceMisconfigured where a replicated table is missing: its rows would be too."""
+        missing = [table for table in TABLES if not self.columns.get(table)]
+        if missing:
+            raise SourceMisconfigured(
+                "a replicated table is not there, or not ours to see",
+                ", ".join(f"{self.database}.{table}" for table in missing),
+                f"[source] database; GRANT SELECT ON `{self.database}`.*; see `replicator check`",
+            )
+
+    def _from_log(self, table: str, column: t.MappedColumn) -> DecodedColumn:
+        assert column.name is not None
+        now = next((c for c in self.columns.get(table, ()) if c.name == column.name), None)
+        if now is not None and not now.is_decodable:  # UUID and INET6 look like BINARY in the log
+            raise _not_decodable(table, now)
+        if column.type in (t.DATETIME, t.TIMESTAMP) and (now is None or now.fraction):
+            raise Unsupported(
+                "a time in the old format, with a fraction that the log does not tell",
+                f"{table}.{column.name}",
+                f"SET GLOBAL mysql56_temporal_format = ON; ALTER TABLE `{table}` FORCE; "
+                "-- then replicator heal",
+            )
         charset = None
         if column.collation is not None:
             charset = self.charsets.get(column.collation)
             if charset is None:
                 raise Unsupported(
-                    "a collation that the server does not name", f"id {column.collation}"
+                    "a collation that the server does not name",
+                    f"{table}.{column.name}: id {column.collation}",
+                    "please report it",
                 )
-        assert column.name is not None
         unsigned = bool(column.unsigned)
-        return DecodedColumn(column, column.name, unsigned, _reader(column, charset, unsigned))
+        decode = _reader(table, column, charset, unsigned, column.name)
+        return DecodedColumn(column, column.name, unsigned, decode)
 
     def _from_catalogue(self, mapped: t.TableMap) -> list[DecodedColumn]:
         known = self.columns.get(mapped.table, ())
@@ -119,13 +144,15 @@ class Catalogue:
             raise _disagree(mapped, f"{len(mapped.columns)} columns in the log, {len(known)} now")
         found = []
         for column, now in zip(mapped.columns, known, strict=True):
+            if not now.is_decodable:
+                raise _not_decodable(mapped.table, now)
             difference = differs(column, now)
             if difference:
                 raise _disagree(mapped, f"column {now.name}: {difference}")
-            charset = now.charset or (BINARY if "binary" in now.data_type else None)
-            if now.data_type.endswith("blob"):
+            charset = now.charset
+            if "binary" in now.data_type or now.data_type.endswith("blob"):
                 charset = BINARY
-            decode = _reader(column, charset, now.unsigned, now.name)
+            decode = _reader(mapped.table, column, charset, now.unsigned, now.name)
             found.append(DecodedColumn(column, now.name, now.unsigned, decode))
         return found
 
@@ -140,7 +167,7 @@ def differs(column: t.MappedColumn, now: CatalogueColumn) -> str:
         return f"{column.meta} bytes in the log, {now.octets} now"
     if column.type == t.NEWDECIMAL and column.meta != (now.precision or 0) << 8 | (now.scale or 0):
         return "precision or scale has changed"
-    if column.type in (t.DATETIME2, t.TIMESTAMP2) and column.meta != (now.fraction or 0):
+    if column.type in _TIMES and column.meta != (now.fraction or 0):  # the old types' meta is 0
         return "fractional digits have changed"
     if column.type == t.BLOB and column.meta != _blob_size(now.data_type):
         return "the size of the text or blob has changed"
@@ -152,16 +179,22 @@ def _blob_size(data_type: str) -> int:
 
 
 def _reader(
-    column: t.MappedColumn, charset: str | None, unsigned: bool, name: str | None = None
+    table: str, column: t.MappedColumn, charset: str | None, unsigned: bool, name: str
 ) -> Reader:
     try:
         return reader(column, charset, unsigned)
     except Unsupported as error:
         raise Unsupported(
-            error.message,
-            f"column {name or column.name}: {error.detail}",
-            "such a column cannot be replicated yet; nothing was skipped",
+            error.message, f"{table}.{name}: {error.detail}", NOT_DECODABLE_HINT
         ) from error
+
+
+def _not_decodable(table: str, column: CatalogueColumn) -> Unsupported:
+    return Unsupported(
+        "a column type that is not decoded yet",
+        f"{table}.{column.name}: {column.shown}",
+        NOT_DECODABLE_HINT,
+    )
 
 
 def _disagree(mapped: t.TableMap, how: str) -> Unsupported:
@@ -170,42 +203,3 @@ def _disagree(mapped: t.TableMap, how: str) -> Unsupported:
         f"{mapped.schema}.{mapped.table}: {how}",
         "SET GLOBAL binlog_row_metadata = FULL; -- for what comes; then `replicator heal`",
     )
-
-
-def read_catalogue(connection: pymysql.connections.Connection, endpoint: Endpoint) -> Catalogue:
-    """Read ``endpoint.database``'s. Raises SourceUnavailable, SourceMisconfigured."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_COLUMNS, (endpoint.database,))
-            columns: dict[str, list[CatalogueColumn]] = {}
-            for row in cursor.fetchall():
-                if row[0] in TABLES:
-                    columns.setdefault(row[0], []).append(_column(row))
-            cursor.execute(_KEYS, (endpoint.database,))
-            keys: dict[str, tuple[str, ...]] = {}
-            for table, column in cursor.fetchall():
-                keys[table] = (*keys.get(table, ()), column)
-            cursor.execute(_COLLATIONS)
-            charsets = {int(number): str(name) for number, name in cursor.fetchall()}
-    except pymysql.MySQLError as error:
-        raise translate(error, endpoint) from error
-    return Catalogue(endpoint.database, columns, keys, charsets)
-
-
-def _column(row: Sequence[object]) -> CatalogueColumn:
-    _, name, data_type, column_type, nullable, charset, octets, precision, scale, fraction = row
-    return CatalogueColumn(
-        name=str(name),
-        data_type=str(data_type).lower(),
-        unsigned="unsigned" in str(column_type).lower(),
-        nullable=nullable == "YES",
-        charset=None if charset is None else str(charset),
-        octets=_number(octets),
-        precision=_number(precision),
-        scale=_number(scale),
-        fraction=_number(fraction),
-    )
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int) else None

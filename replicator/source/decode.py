@@ -16,7 +16,7 @@ from typing import Any
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.values import Reader, datetime_text, shortest_float32
+from replicator.source.values import Reader, datetime_text, shortest_float32, unsigned_zero
 
 WRITE = frozenset({23, 30})
 UPDATE = frozenset({24, 31})
@@ -24,11 +24,12 @@ DELETE = frozenset({25, 32})
 ROWS = WRITE | UPDATE | DELETE
 _VERSION_2 = frozenset({30, 31, 32})
 _REMEMBERED = 65_536
+_FLOAT = struct.Struct("<f")
 
 _FIXED = {
     (t.TINY, False): "b", (t.TINY, True): "B", (t.SHORT, False): "h", (t.SHORT, True): "H",
     (t.LONG, False): "i", (t.LONG, True): "I", (t.LONGLONG, False): "q", (t.LONGLONG, True): "Q",
-    (t.FLOAT, False): "f", (t.FLOAT, True): "f", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
+    (t.FLOAT, False): "4s", (t.FLOAT, True): "4s", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
 }  # fmt: skip
 
 
@@ -56,6 +57,10 @@ class Remembering(dict[Any, Any]):
         return value
 
 
+def _packed_float(raw: bytes) -> Value:
+    return shortest_float32(_FLOAT.unpack(raw)[0])
+
+
 def _packed_datetime(raw: bytes) -> Value:
     packed = int.from_bytes(raw, "big") - 0x8000000000
     if packed < 0:
@@ -74,9 +79,10 @@ class TableDecoder:
         self._columns = columns
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
-        self._everything = _all_present(len(columns))
+        self._everything = (1 << len(columns)) - 1
         self._datetimes = Remembering(_packed_datetime)
-        self._floats = Remembering(shortest_float32)
+        self._floats = Remembering(_packed_float)
+        self._doubles = Remembering(unsigned_zero)
         self._plans: dict[bytes, Callable[[bytes, int], tuple[Row, int]]] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -106,9 +112,7 @@ class TableDecoder:
         if count != len(self._columns):
             raise IndexError(f"{count} columns, the table map has {len(self._columns)}")
         for _ in range(2 if kind in UPDATE else 1):
-            if body[at : at + self._width] != self._everything:
-                raise _partial(self.table)
-            at += self._width
+            at = self._check_whole(body, at)
         rows: list[Row] = []
         end = len(body)
         plans, width = self._plans, self._width
@@ -117,9 +121,18 @@ class TableDecoder:
             plan = plans.get(nulls) or self._plan(nulls)
             row, at = plan(body, at + width)
             rows.append(row)
-        if at != end:
+        if at != end or not rows:
             raise IndexError("the last row is cut off")
         return rows
+
+    def _check_whole(self, body: bytes, at: int) -> int:
+        """The bitmap of columns present must have all of them; MySQL sets the spare bits too."""
+        present = body[at : at + self._width]
+        if len(present) != self._width:
+            raise IndexError("the bitmap of columns is cut off")
+        if int.from_bytes(present, "little") & self._everything != self._everything:
+            raise _partial(self.table)
+        return at + self._width
 
     def _updates(self, images: Sequence[Row]) -> list[Change]:
         """Before and after images in turn; a changed key is a delete and an insert."""
@@ -161,6 +174,8 @@ class TableDecoder:
                 layout += _FIXED[kind, column.unsigned]
                 if kind == t.FLOAT:
                     converted.append((place, self._floats))
+                elif kind == t.DOUBLE:
+                    converted.append((place, self._doubles))
             else:
                 return None
         packed = struct.Struct(layout)
@@ -192,10 +207,6 @@ class TableDecoder:
             return tuple(cells), at
 
         return plan
-
-
-def _all_present(count: int) -> bytes:
-    return ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
 
 
 def _partial(table: str) -> Unsupported:

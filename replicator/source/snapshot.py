@@ -14,12 +14,14 @@ from pymysql.converters import encoders
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import SourceMisconfigured, Unsupported
-from replicator.source.catalogue import CatalogueColumn, read_catalogue
+from replicator.source.catalogue import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
+from replicator.source.schema import read_catalogue
 from replicator.source.values import shortest_float32
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _FLOATS = frozenset({"float", "double"})
+_KEYS = _INTEGERS | {"decimal", "date", "datetime", "timestamp", "char", "varchar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class SnapshotReader:
         self._endpoint = endpoint
         # Only encoders: cells come as the server writes them, zero dates included.
         self._connection = connect(
-            endpoint, conv=dict(encoders), init_command="SET time_zone = '+00:00'"
+            endpoint,
+            conv=dict(encoders),
+            init_command="SET time_zone = '+00:00', sql_mode = ''",
         )
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
@@ -86,12 +90,19 @@ class SnapshotReader:
                 f"{self._endpoint.database}.{table}",
                 f"ALTER TABLE `{table}` ADD PRIMARY KEY (…)",
             )
+        key = self._catalogue.keys[table]
         for column in columns:
+            if column.name in key and column.data_type not in _KEYS:
+                raise Unsupported(
+                    "a primary key that cannot be compared exactly",
+                    f"{table}.{column.name}: {column.shown}",
+                    "give the table a primary key of numbers, times or text",
+                )
             if not column.is_decodable:
                 raise Unsupported(
                     "a column type that is not decoded yet",
-                    f"{table}.{column.name}: {column.data_type}",
-                    "such a column cannot be replicated yet; nothing was skipped",
+                    f"{table}.{column.name}: {column.shown}",
+                    NOT_DECODABLE_HINT,
                 )
         return columns
 
@@ -152,6 +163,8 @@ def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
         return lambda cell: shortest_float32(float(cell))
     if kind == "double":
         return float
+    if kind == "decimal":
+        return _without_zero_fill
     if kind == "datetime":
         return lambda cell: str(cell).replace(" ", "T")
     if kind == "timestamp":
@@ -159,3 +172,9 @@ def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
     if "binary" in kind or kind.endswith("blob"):
         return lambda cell: base64.b64encode(cell).decode("ascii")
     return str
+
+
+def _without_zero_fill(cell: str) -> str:
+    whole, point, broken = str(cell).lstrip("-").partition(".")
+    sign = "-" if str(cell).startswith("-") else ""
+    return f"{sign}{whole.lstrip('0') or '0'}{point}{broken}"

@@ -5,7 +5,6 @@ Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Ta
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,11 +66,16 @@ def lenenc(data: bytes, at: int) -> tuple[int, int]:
 
 
 def table_name(body: bytes) -> tuple[str, str]:
-    """Schema and table of a TABLE_MAP body (without table id): cheap, before all else."""
+    """Schema and table of a TABLE_MAP body (without table id): cheap, before all else.
+
+    Raises IndexError when it is cut off.
+    """
     at = 2
     schema = body[at + 1 : at + 1 + body[at]]
-    at += 2 + len(schema)
+    at += 2 + body[at]
     table = body[at + 1 : at + 1 + body[at]]
+    if body[at + 1 + body[at]] != 0:
+        raise IndexError("a name without an end")
     return schema.decode("utf-8", "replace"), table.decode("utf-8", "replace")
 
 
@@ -82,9 +86,11 @@ def parse_table_map(body: bytes) -> TableMap:
     """
     try:
         return _parse(body)
-    except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
+    except (IndexError, KeyError, ValueError) as error:
         raise Unsupported(
-            "a TABLE_MAP event cannot be parsed", f"{body[:64].hex()}…: {error!r}"
+            "a TABLE_MAP event cannot be parsed",
+            f"{body[:64].hex()}…: {error!r}",
+            "please report it",
         ) from error
 
 
@@ -191,7 +197,10 @@ def _collations(types: Sequence[int], optional: dict[int, bytes]) -> list[int | 
     places = [i for i, kind in enumerate(types) if kind in _CHARACTER]
     found: list[int | None] = [None] * len(types)
     if _COLUMN_CHARSET in optional:
-        for place, collation in zip(places, _integers(optional[_COLUMN_CHARSET]), strict=True):
+        listed = _integers(optional[_COLUMN_CHARSET])
+        if len(listed) != len(places):  # MariaDB gives a geometry a character set, MySQL does not
+            places = [i for i, kind in enumerate(types) if kind in _CHARACTER | {GEOMETRY}]
+        for place, collation in zip(places, listed, strict=True):
             found[place] = collation
     elif _DEFAULT_CHARSET in optional:
         default, *others = _integers(optional[_DEFAULT_CHARSET])

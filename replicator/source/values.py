@@ -31,14 +31,18 @@ _LATIN1 = "".join(
     for byte in range(256)
 )
 _INTEGERS = {t.TINY: 1, t.SHORT: 2, t.INT24: 3, t.LONG: 4, t.LONGLONG: 8}
-_TRIMMED_DIGITS = (6, 7, 8)
+_TRIMMED_DIGITS = (6, 7, 8)  # what six digits give back has no shorter form that they do not show
+_FEW_DIGITS = range(1, 9)
+_NORMAL = 2.0**-126
 _DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 
 
 def shortest_float32(value: float) -> float:
-    """The float with the shortest decimal that still gives the same float32."""
+    """The float with the shortest decimal that still gives the same float32; zero has no sign."""
+    if not value:
+        return 0.0
     bits = struct.pack("<f", value)
-    for digits in _TRIMMED_DIGITS:
+    for digits in _TRIMMED_DIGITS if abs(value) >= _NORMAL else _FEW_DIGITS:
         candidate = float(f"{value:.{digits}g}")
         try:
             if struct.pack("<f", candidate) == bits:
@@ -46,6 +50,11 @@ def shortest_float32(value: float) -> float:
         except OverflowError:  # rounded up beyond the largest float32: more digits are needed
             continue
     return float(f"{value:.9g}")
+
+
+def unsigned_zero(value: float) -> float:
+    """-0.0 as 0.0, as SELECT shows it."""
+    return value + 0.0
 
 
 def datetime_text(packed: int, fraction: str) -> str:
@@ -116,7 +125,7 @@ def _float(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def _double(data: bytes, at: int) -> tuple[Value, int]:
-    return struct.unpack_from("<d", data, at)[0], at + 8
+    return unsigned_zero(struct.unpack_from("<d", data, at)[0]), at + 8
 
 
 def _bytes(length_size: int, convert: Callable[[bytes], str]) -> Reader:
@@ -126,6 +135,12 @@ def _bytes(length_size: int, convert: Callable[[bytes], str]) -> Reader:
         return convert(_take(data, start, size)), start + size
 
     return read
+
+
+def _padded(size: int) -> Reader:
+    """BINARY(n): the log leaves out the zeros at its end."""
+    convert = text_converter(BINARY)
+    return _bytes(1 if size < 256 else 2, lambda data: convert(data.ljust(size, b"\0")))
 
 
 def _decimal(precision: int, scale: int) -> Reader:
@@ -172,7 +187,7 @@ def _old_timestamp(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def _utc(seconds: int, fraction: str) -> str:
-    if seconds == 0:
+    if seconds == 0 and not fraction.strip(".0"):
         return f"0000-00-00T00:00:00{fraction}Z"
     days, rest = divmod(seconds, 86_400)
     year, month, day = _civil(days)
@@ -207,7 +222,12 @@ def text_converter(charset: str) -> Callable[[bytes], str]:
     if charset in _CODECS:
         codec = _CODECS[charset]
         return lambda data: data.decode(codec)
-    raise Unsupported("a character set that is not decoded yet", charset)
+    raise Unsupported("a character set that is not decoded yet", charset or "not known")
+
+
+def is_known_charset(charset: str) -> bool:
+    """``text_converter`` takes it."""
+    return charset in _CODECS or charset in ("latin1", BINARY)
 
 
 def reader(column: t.MappedColumn, charset: str | None, unsigned: bool) -> Reader:
@@ -224,6 +244,8 @@ def reader(column: t.MappedColumn, charset: str | None, unsigned: bool) -> Reade
             return _timestamp(meta)
         case t.NEWDECIMAL:
             return _decimal(meta >> 8, meta & 0xFF)
+        case t.STRING if charset == BINARY:
+            return _padded(meta)
         case t.VARCHAR | t.VAR_STRING | t.STRING:
             return _bytes(1 if meta < 256 else 2, text_converter(charset or ""))
         case t.BLOB:

@@ -8,7 +8,8 @@ The rules this file keeps:
   * the library never reconnects by itself: a lost link becomes SourceUnavailable in here;
   * a pause (nothing there in time, or enough rows stashed) leaves through the library as an
     exception, before anything of the next packet is consumed; the next call goes on there;
-  * every event's checksum is verified where the stream has checksums.
+  * every event's checksum is verified where its file has checksums, whatever the server's present
+    setting is, and whatever the library believes it to be.
 
 Event header: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication.html
 """
@@ -16,25 +17,23 @@ Event header: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_re
 from __future__ import annotations
 
 import select
-import struct
+import ssl
 import time
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from pymysql import MySQLError
 from pymysql.connections import Connection
 from pymysql.protocol import MysqlPacket
 
-from replicator.change import Change
 from replicator.errors import SourceUnavailable, Unsupported
 from replicator.source import decode
-from replicator.source.endpoint import Endpoint, translate
+from replicator.source.endpoint import translate
+from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, end_of, for_library
+from replicator.source.feed import Feed, Pause
 from replicator.source.tablemap import table_name
 
 _DUMP_COMMANDS = frozenset({0x12, 0x1E})
-_TABLE_MAP, _FORMAT_DESCRIPTION, _ROTATE = 19, 15, 4
+_TABLE_MAP = 19
 _COMPRESSED_ROWS = frozenset(range(166, 172))
 _PARTIAL_UPDATE = 39
 _DUMMY_TABLE = 0xFFFFFF
@@ -42,30 +41,7 @@ _CRC32 = 1
 _LARGEST_PACKET = 0xFFFFFF
 _LARGEST_EVENT = 1 << 30
 _CHUNK = 1 << 18
-_HEADER = struct.Struct("<xIBIIIH")
-
-
-class Pause(Exception):
-    """Not an error. Nothing more now: nothing came in time, or enough rows are stashed."""
-
-
-@dataclass(slots=True)
-class Feed:
-    """What the connection shares with the stream that reads it.
-
-    ``decoder_for``  decoder of a table map's body (flags to end), None for a table not replicated
-    ``changes``      decoded since the stream last looked; ``rows`` their number
-    ``deadline``     monotonic time to wait for more until
-    ``silence``      seconds without a byte after which the link counts as dead
-    """
-
-    endpoint: Endpoint
-    decoder_for: Callable[[bytes], decode.TableDecoder | None]
-    silence: float
-    max_rows: int = 10_000
-    deadline: float = 0.0
-    changes: list[Change] = field(default_factory=list)
-    rows: int = 0
+_LOOK = "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on behind it"
 
 
 class DumpConnection(Connection):
@@ -77,7 +53,9 @@ class DumpConnection(Connection):
         self._buffer = bytearray()
         self._at = 0
         self._heard = 0.0
-        self._crc = False
+        self._summed = False
+        self._library_wants_sums = False
+        self._place = 0
         self._tables: dict[int, decode.TableDecoder | None] = {}
         super().__init__(**settings)
 
@@ -101,7 +79,15 @@ class DumpConnection(Connection):
         pending = getattr(sock, "pending", None)  # TLS keeps decrypted bytes of its own
         return bool(pending and pending()) or bool(select.select([sock], [], [], 0)[0])
 
+    def query(self, sql: Any, unbuffered: bool = False) -> int:
+        """The library tells the server that it knows checksums only where it expects them."""
+        if "@master_binlog_checksum" in str(sql):
+            self._library_wants_sums = True
+        return int(super().query(sql, unbuffered))
+
     def _write_bytes(self, data: bytes) -> None:
+        if len(data) > 4 and data[4] in _DUMP_COMMANDS:
+            super().query("SET @master_binlog_checksum = 'CRC32'")  # else error 1236 at such a file
         super()._write_bytes(data)  # type: ignore[misc]  # the library calls it, so it is stable
         if len(data) > 4 and data[4] in _DUMP_COMMANDS:
             self._dumping = True
@@ -115,8 +101,16 @@ class DumpConnection(Connection):
             payload = self._payload()
             if payload[:1] != b"\x00":
                 self._refused(payload, packet_type)
-            if not self._keep(payload):
+            if len(payload) <= HEADER.size:
+                raise Unsupported("an event without a body", payload.hex())
+            summed = self._is_summed(payload)
+            self._place = end_of(payload, self._place)
+            if not self._keep(payload, summed):
+                wanted = self._library_wants_sums
+                payload = for_library(payload, summed=summed, wanted=wanted, end=self._place)
                 return packet_type(payload, self.encoding)
+            if time.monotonic() > self._feed.until:
+                break
         raise Pause
 
     def _refused(self, payload: bytes, packet_type: type[MysqlPacket]) -> None:
@@ -159,25 +153,8 @@ class DumpConnection(Connection):
 
     def _fill(self, end: int) -> None:
         """Have the buffer filled up to ``end``, or raise Pause with everything kept."""
-        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
         while len(self._buffer) < end:
-            now = time.monotonic()
-            if now - self._heard > self._feed.silence:
-                raise SourceUnavailable(
-                    "the log's stream is silent",
-                    f"{self._feed.endpoint}: not even a heartbeat for {now - self._heard:.0f} s",
-                )
-            sock.settimeout(max(0.0, self._feed.deadline - now))
-            try:
-                data = sock.recv(_CHUNK)
-            except (TimeoutError, BlockingIOError) as error:
-                raise Pause from error
-            except OSError as error:
-                if type(error).__name__ == "SSLWantReadError":
-                    raise Pause from error
-                raise SourceUnavailable(
-                    "the link to the station's database broke", f"{self._feed.endpoint}: {error}"
-                ) from error
+            data = self._receive()
             if not data:
                 raise SourceUnavailable(
                     "the station's database closed the link", str(self._feed.endpoint)
@@ -185,20 +162,44 @@ class DumpConnection(Connection):
             self._heard = time.monotonic()
             self._buffer += data
 
+    def _receive(self) -> bytes:
+        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
+        patience = min(self._feed.deadline - time.monotonic(), self._feed.silence)
+        sock.settimeout(max(0.0, patience))
+        try:
+            return bytes(sock.recv(_CHUNK))
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError) as error:
+            silent = time.monotonic() - self._heard
+            if silent > self._feed.silence:  # asked only now: what we were late for may be there
+                raise SourceUnavailable(
+                    "the log's stream is silent",
+                    f"{self._feed.endpoint}: not even a heartbeat for {silent:.0f} s",
+                ) from error
+            raise Pause from error
+        except OSError as error:
+            raise SourceUnavailable(
+                "the link to the station's database broke", f"{self._feed.endpoint}: {error}"
+            ) from error
+
     # --- events --------------------------------------------------------------------------------
 
-    def _keep(self, payload: bytes) -> bool:
-        """Take a TABLE_MAP or row event; False for what the library shall have."""
-        if len(payload) < 20:
-            raise Unsupported("an event without a header", payload.hex())
+    def _is_summed(self, payload: bytes) -> bool:
+        """Whether the event ends in a checksum; verified where it does."""
         kind = payload[5]
-        if kind == _FORMAT_DESCRIPTION:
-            self._crc = payload[-5] == _CRC32
-        if self._crc:
-            _verify(payload)
-        if kind == _ROTATE:
+        if kind == ROTATE and not int.from_bytes(payload[1:5], "little"):
+            return checksum_holds(payload)  # made up before the file's format is known
+        if kind == FORMAT:
+            self._summed = payload[-5] == _CRC32
+        if self._summed and not checksum_holds(payload):
+            raise _damaged(payload)
+        return self._summed
+
+    def _keep(self, payload: bytes, summed: bool) -> bool:
+        """Take a TABLE_MAP or row event; False for what the library shall have."""
+        kind = payload[5]
+        if kind == ROTATE:
             self._tables.clear()
-        body = payload[20:-4] if self._crc else payload[20:]
+        body = payload[HEADER.size : -4] if summed else payload[HEADER.size :]
         if kind == _TABLE_MAP:
             number = int.from_bytes(body[:6], "little")
             self._tables[number] = self._feed.decoder_for(body[6:])
@@ -229,15 +230,13 @@ class DumpConnection(Connection):
         return True
 
 
-def _verify(payload: bytes) -> None:
-    if zlib.crc32(memoryview(payload)[1:-4]) != int.from_bytes(payload[-4:], "little"):
-        _, kind, _, size, position, _ = _HEADER.unpack_from(payload)
-        raise Unsupported(
-            "an event's checksum is wrong: the binlog is damaged",
-            f"event type {kind}, {size} bytes, ends at {position}",
-            "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on "
-            "behind it",
-        )
+def _damaged(payload: bytes) -> Unsupported:
+    _, kind, _, size, position, _ = HEADER.unpack_from(payload)
+    return Unsupported(
+        "an event's checksum is wrong: the binlog is damaged",
+        f"event type {kind}, {size} bytes, ends at {position}",
+        _LOOK,
+    )
 
 
 def names_of(body: bytes) -> tuple[str, str]:
@@ -245,4 +244,4 @@ def names_of(body: bytes) -> tuple[str, str]:
     try:
         return table_name(body)
     except IndexError as error:
-        raise Unsupported("a TABLE_MAP event is cut off", body.hex()) from error
+        raise Unsupported("a TABLE_MAP event is cut off", body.hex(), _LOOK) from error

@@ -1,0 +1,47 @@
+"""What a log connection and the stream that reads it have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from replicator.change import Change
+from replicator.source.decode import TableDecoder
+from replicator.source.endpoint import Endpoint
+
+
+class Pause(Exception):
+    """Not an error. Nothing more now: nothing came in time, or enough rows are stashed."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """What the connection shares with the stream that reads it.
+
+    ``decoder_for``  decoder of a table map's body (flags to end), None for a table not replicated
+    ``silence``      seconds without a byte after which the link counts as dead
+    ``deadline``     monotonic time to wait for more until
+    ``until``        monotonic time to stop at although more is there
+    ``changes``      decoded since the stream last looked
+    ``rows``         decoded since ``begin``
+    """
+
+    endpoint: Endpoint
+    decoder_for: Callable[[bytes], TableDecoder | None]
+    silence: float
+    max_rows: int = 10_000
+    deadline: float = 0.0
+    until: float = math.inf
+    changes: list[Change] = field(default_factory=list)
+    rows: int = 0
+
+    def begin(self, *, deadline: float, until: float, max_rows: int) -> None:
+        """Allow reading: pause at a deadline, or with ``max_rows``."""
+        self.deadline, self.until, self.max_rows = deadline, until, max_rows
+        self.rows = 0
+
+    def take(self) -> list[Change]:
+        """What was decoded since the last call."""
+        changes, self.changes = self.changes, []
+        return changes
