@@ -389,7 +389,7 @@ def resume_everywhere(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6))
 def test_however_small_the_polls_the_events_are_the_same(
