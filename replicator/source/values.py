@@ -21,7 +21,7 @@ LOOK_HINT = (
     "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on behind it"
 )
 _INTEGERS = {t.TINY: 1, t.SHORT: 2, t.INT24: 3, t.LONG: 4, t.LONGLONG: 8}
-_TRIMMED_DIGITS = (6, 7, 8)  # what six digits give back has no shorter form that they do not show
+_TRIMMED_DIGITS = (6, 7, 8)  # six show a shorter form too, where there is one
 _FEW_DIGITS = range(1, 9)
 _NORMAL = 2.0**-126
 _DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
