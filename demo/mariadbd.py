@@ -40,7 +40,7 @@ class PrivateMariaDB:
     """``with PrivateMariaDB() as server:`` a running server; ``options`` are mariadbd options.
 
     Row binlog, FULL row metadata by default; pass ``options=["--binlog-row-metadata=NO_LOG"]`` to
-    override (later options win); ``kill()`` is SIGKILL, ``start()`` starts it again on its data.
+    override (later options win). ``kill()`` is SIGKILL, ``start()`` starts it again on its data.
     """
 
     def __init__(self, options: Sequence[str] = (), folder: Path | None = None) -> None:

@@ -20,7 +20,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize("command", [("check",), ("tail", "--once"), ("ship", "--once")])
 def test_wrong_keys_and_values(world: World, tmp_path: Path, command: tuple[str, ...]) -> None:
     edit(tmp_path, "[outbox]\n", "[outbox]\npaht = /tmp\nmax_size = plenty\n")
-    refused(world.run(*command), 2, "paht", "max_size", "plenty")
+    refused(world.run(*command), 2, "paht", "max_size")
 
 
 def test_a_password_file_that_is_not_there(world: World, tmp_path: Path) -> None:

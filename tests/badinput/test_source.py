@@ -117,13 +117,16 @@ def test_another_server_in_its_place(
     assert swapped.compare() == RIGHT
 
 
-def test_the_same_server_number_and_a_younger_log(
+def test_a_fresh_server_of_the_same_number(
     private_mariadb: MakeServer, world_on: MakeWorld
 ) -> None:
     old = world_on(private_mariadb())
     for second in range(20):
         old.insert("Reading", reading(second))
-    old.tail_once()
+    old.replicate()
     fresh = world_on(private_mariadb())
-    fresh.insert("Reading", reading(50))
+    fresh.insert("Reading", *(reading(second) for second in range(25)))
     refused(fresh.run("tail", "--once"), 5, "heal")
+    assert fresh.run("heal").code == 0
+    fresh.replicate()
+    assert fresh.compare() == RIGHT
