@@ -16,7 +16,13 @@ from typing import Any
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.values import Reader, datetime_text, shortest_float32, unsigned_zero
+from replicator.source.values import (
+    Reader,
+    damaged,
+    datetime_text,
+    shortest_float32,
+    unsigned_zero,
+)
 
 WRITE = frozenset({23, 30})
 UPDATE = frozenset({24, 31})
@@ -64,7 +70,7 @@ def _packed_float(raw: bytes) -> Value:
 def _packed_datetime(raw: bytes) -> Value:
     packed = int.from_bytes(raw, "big") - 0x8000000000
     if packed < 0:
-        raise Unsupported("a DATETIME before year 0", raw.hex())
+        raise damaged("a DATETIME before year 0", raw.hex())
     return datetime_text(packed, "")
 
 
@@ -93,11 +99,8 @@ class TableDecoder:
         try:
             images = self._images(kind, body)
         except (IndexError, KeyError, struct.error, ValueError) as error:
-            raise Unsupported(
-                "a row event cannot be decoded",
-                f"table {self.table}, event type {kind}: {error!r}",
-                "this may be a damaged binlog; see `mariadb-binlog --verify-binlog-checksum`",
-            ) from error
+            detail = f"table {self.table}, event type {kind}: {error!r}"
+            raise damaged("a row event cannot be decoded", detail) from error
         if kind in WRITE:
             return [Change(self.table, Op.INSERT, self.names, images)]
         if kind in DELETE:
@@ -137,7 +140,7 @@ class TableDecoder:
     def _updates(self, images: Sequence[Row]) -> list[Change]:
         """Before and after images in turn; a changed key is a delete and an insert."""
         if len(images) % 2:
-            raise Unsupported("an update without its after-image", f"table {self.table}")
+            raise damaged("an update without its after-image", f"table {self.table}")
         found: list[Change] = []
         plain: list[Row] = []
         for before, after in zip(images[::2], images[1::2], strict=True):
