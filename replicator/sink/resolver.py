@@ -11,7 +11,7 @@ from replicator.sink.bulk import BulkSender
 from replicator.sink.directory import Directory, Refused
 from replicator.sink.identities import Body, Identities, Problem, References
 from replicator.sink.link import Link
-from replicator.sink.resolve import agrees, conflict, incomplete_key, translated
+from replicator.sink.resolve import agrees, blind_id, conflict, incomplete_key, translated
 
 
 class RemoteResolver:
@@ -51,6 +51,10 @@ class RemoteResolver:
             return found
         return {"__table__": row.table, **({"__op__": "delete"} if delete else {}), **found}
 
+    def outdated(self, row: QueuedRow) -> bool:
+        """Whether a refused row referred to what is gone at the destination; that is forgotten."""
+        return self._identities.outdated(TABLES[row.table], row.values)
+
     def apply(self, table: str, local_id: int, op: Op) -> Delivered | Problem:
         """Make the destination's row like the station's latest."""
         if op is Op.DELETE:
@@ -84,15 +88,13 @@ class RemoteResolver:
         """Bring a row that is mapped up to date."""
         dialect = self._link.dialect
         if model.name not in dialect.listed:
+            if remote_id != blind_id([body[column] for column in model.natural_key]):
+                return self._anew(model, local_id)  # the id says to what it belongs
             refused = self._bulk.store_one({"__table__": model.name, **body, "id": remote_id})
             return self._done(model, local_id, body, refused)
         theirs = self._directory.get(model, remote_id)
         if theirs is None:  # gone there since it was mapped
-            self._identities.forget(model.name, local_id)
-            again = self._identities.remote(model.name, local_id)
-            return (
-                Delivered() if isinstance(again, int) else _own_fault(again, model.name, local_id)
-            )
+            return self._anew(model, local_id)
         clash = conflict(model, body, theirs)
         if clash is not None:
             self._identities.forget(model.name, local_id)
@@ -103,7 +105,19 @@ class RemoteResolver:
         if taken is not None:
             return taken
         whole = {**theirs, **body, "id": remote_id}
-        return self._done(model, local_id, body, self._directory.update(model, remote_id, whole))
+        refused = self._directory.update(model, remote_id, whole)
+        row = self._station.reference(model.name, local_id)
+        if refused is not None and row is not None and self._identities.outdated(model, row):
+            return Blocked(
+                f"{model.name}:{local_id}", f"the central server answers {refused.words}"
+            )
+        return self._done(model, local_id, body, refused)
+
+    def _anew(self, model: Table, local_id: int) -> Delivered | Problem:
+        """The mapping no longer holds: find or create the row again."""
+        self._identities.forget(model.name, local_id)
+        again = self._identities.remote(model.name, local_id)
+        return Delivered() if isinstance(again, int) else _own_fault(again, model.name, local_id)
 
     def _taken(self, model: Table, remote_id: int, body: Body) -> Rejected | None:
         """Another row already has the new natural key, on a server that would let it be doubled."""
