@@ -143,12 +143,14 @@ class Identities:
         self._unseen[me] = key
         if not matches_key(made[0], key):
             return Blocked(me, "the centre answered with another row")
-        if self._link.dialect.finds_by_key:
-            return made
-        there = self._look_up(model, local_id, key)
-        if there is None or "id" not in there:
-            return Blocked(me, "created, but the centre does not show it")
-        return there, there["id"] == made[0]["id"]
+        there = made[0]
+        if not self._link.dialect.finds_by_key:
+            found = self._look_up(model, local_id, key)
+            if found is None:
+                return Blocked(me, "created, but the centre does not show it")
+            there = found
+        del self._unseen[me]
+        return there, made[1] and there["id"] == made[0]["id"]
 
     def _establish_blindly(
         self, model: Table, local_id: int, row: Values, key: Body
