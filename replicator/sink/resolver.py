@@ -8,8 +8,9 @@ from replicator.change import Op, Value
 from replicator.delivery import Blocked, Delivered, QueuedRow, Rejected
 from replicator.model import TABLES, Identity, Table
 from replicator.sink.bulk import BulkSender
-from replicator.sink.directory import Directory, Refused
+from replicator.sink.directory import Directory, Refused, RemoteRow
 from replicator.sink.identities import Body, Identities, Problem, References
+from replicator.sink.judge import Bad
 from replicator.sink.link import Link
 from replicator.sink.resolve import agrees, blind_id, conflict, incomplete_key, translated
 
@@ -106,12 +107,24 @@ class RemoteResolver:
             return taken
         whole = {**theirs, **body, "id": remote_id}
         refused = self._directory.update(model, remote_id, whole)
-        row = self._station.reference(model.name, local_id)
-        if refused is not None and row is not None and self._identities.outdated(model, row):
-            return Blocked(
-                f"{model.name}:{local_id}", f"the central server answers {refused.words}"
-            )
+        if refused is not None:
+            self._ensure_it_stores(model, theirs, refused)
+            row = self._station.reference(model.name, local_id)
+            if row is not None and self._identities.outdated(model, row):
+                why = f"the central server answers {refused.words}"
+                return Blocked(f"{model.name}:{local_id}", why)
         return self._done(model, local_id, body, refused)
+
+    def _ensure_it_stores(self, model: Table, theirs: RemoteRow, refused: Refused) -> None:
+        """A row is only to blame where the server takes the one that it has. Raises for the others.
+
+        Not asked where its FLOATs may lack bits: they would be taken away there too.
+        """
+        exact = self._link.dialect.exact_floats
+        if not exact and any(isinstance(value, float) for value in theirs.values()):
+            return
+        if self._directory.update(model, theirs["id"], theirs) is not None:
+            raise self._link.error(Bad(f"it changes no row now: {refused.words}"))
 
     def _anew(self, model: Table, local_id: int) -> Delivered | Problem:
         """The mapping no longer holds: find or create the row again."""
