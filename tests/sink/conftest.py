@@ -1,0 +1,54 @@
+"""A central server of each kind in which another station was first, so that ids differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.centres import KINDS, Centre, Kind, centre_of, post
+from tests.faults.proxy import FaultProxy
+from tests.sink.kit import Kit, Station, kit
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Which kind of server."""
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture
+def centre(kind: Kind, tmp_path: Path) -> Iterator[Centre]:
+    """Another station's rows are in it."""
+    with centre_of(kind, tmp_path) as running:
+        for name in ("Elsewhere", "Nowhere", "Trial 2"):
+            deployment = post(running, "deployment", name=name)
+            house = post(running, "house", deploymentId=deployment, address="1 Main St")
+            room_type = post(running, "roomtype", name=f"{name} room")
+            room = post(running, "room", roomTypeId=room_type, name="Front")
+            post(running, "location", houseId=house, roomId=room)
+        yield running
+
+
+@pytest.fixture
+def proxy(centre: Centre) -> Iterator[FaultProxy]:
+    """Before that server, harmless until it is told otherwise."""
+    with FaultProxy(centre.url) as running:
+        yield running
+
+
+@pytest.fixture
+def station() -> Station:
+    """One house, one room, one node."""
+    made = Station()
+    made.furnish()
+    return made
+
+
+@pytest.fixture
+def sink(proxy: FaultProxy, tmp_path: Path, station: Station) -> Iterator[Kit]:
+    """That station's shipper."""
+    with kit(proxy.url, tmp_path / "outbox", station) as made:
+        yield made
