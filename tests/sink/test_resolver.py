@@ -258,7 +258,7 @@ def test_a_delete_where_the_server_can(table: str, kind: Kind, sink: Kit) -> Non
 
 
 def rounds(sink: Kit) -> Rounds:
-    return Rounds(sink.bulk, sink.resolver, lambda waits_for, op: True)
+    return Rounds(sink.bulk, sink.resolver, lambda waits_for, op: Rejected("dangling", waits_for))
 
 
 def reading(second: int, **values: Any) -> QueuedRow:
