@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +20,33 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
+def others(centre: Centre) -> None:
+    """Another station: names that ours has too, other ids."""
+    for name in ("Elsewhere", "Nowhere", "Trial 2"):
+        deployment = post(centre, "deployment", name=name)
+        house = post(centre, "house", deploymentId=deployment, address="1 Main St")
+        room_type = post(centre, "roomtype", name=f"{name} room")
+        room = post(centre, "room", roomTypeId=room_type, name="Front")
+        post(centre, "location", houseId=house, roomId=room)
+
+
+@pytest.fixture(scope="session")
+def _inhabited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the file of one of ours, made once."""
+    folder = tmp_path_factory.mktemp("inhabited")
+    with centre_of("ours", folder) as running:
+        others(running)
+    return folder
+
+
 @pytest.fixture
-def centre(kind: Kind, tmp_path: Path) -> Iterator[Centre]:
+def centre(kind: Kind, tmp_path: Path, _inhabited: Path) -> Iterator[Centre]:
     """Another station's rows are in it."""
+    if kind == "ours":
+        shutil.copytree(_inhabited, tmp_path, dirs_exist_ok=True)
     with centre_of(kind, tmp_path) as running:
-        for name in ("Elsewhere", "Nowhere", "Trial 2"):
-            deployment = post(running, "deployment", name=name)
-            house = post(running, "house", deploymentId=deployment, address="1 Main St")
-            room_type = post(running, "roomtype", name=f"{name} room")
-            room = post(running, "room", roomTypeId=room_type, name="Front")
-            post(running, "location", houseId=house, roomId=room)
+        if kind == "original":
+            others(running)
         yield running
 
 

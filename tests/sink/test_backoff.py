@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.sink.backoff import FIRST_SECONDS, MOST_SECONDS, Backoff
@@ -36,6 +36,7 @@ def test_a_most_below_the_first_is_kept() -> None:
     assert [backoff.delay() for _ in range(3)] == [0.5, 0.5, 0.5]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.floats(0.1, MOST_SECONDS))
 def test_every_delay_is_within_its_ceiling_and_not_nothing(
     seed: int, times: int, most: float

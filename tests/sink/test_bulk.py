@@ -29,29 +29,10 @@ from tests.sink.kit import Kit, kit, readings, times
 ILL = b"Internal Server Error\n"
 
 
-@pytest.fixture(params=KINDS)
-def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
-    kind: Kind = request.param
-    with centre_of(kind, tmp_path) as running:
-        yield running
-
-
 @pytest.fixture
 def original(tmp_path: Path) -> Iterator[Centre]:
     with centre_of("original", tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def proxy(centre: Centre) -> Iterator[FaultProxy]:
-    with FaultProxy(centre.url) as running:
-        yield running
-
-
-@pytest.fixture
-def sink(proxy: FaultProxy, tmp_path: Path) -> Iterator[Kit]:
-    with kit(proxy.url, tmp_path / "outbox") as made:
-        yield made
 
 
 @pytest.fixture

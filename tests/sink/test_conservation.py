@@ -140,7 +140,7 @@ def check(delivery: Delivery, parcels: Sequence[Parcel], rest: Scripted, harmful
 cells = st.tuples(st.sampled_from([1.0, 2.0, BAD]), st.booleans())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(cells, min_size=1, max_size=20),
     st.lists(st.sampled_from(HARMLESS), max_size=25),
@@ -173,7 +173,7 @@ def test_only_bad_rows_are_rejected_and_all_come_to_an_end(
     assert {key[0]: value for key, value in rest.rows.items()} == good
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(cells, min_size=1, max_size=20),
     st.lists(st.sampled_from(HARMFUL), max_size=40),

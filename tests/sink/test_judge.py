@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from replicator.delivery import Rejected
@@ -297,6 +297,7 @@ dates = st.text(max_size=40) | st.from_regex(
 header_maps = st.fixed_dictionaries({}, optional={"retry-after": dates, "date": dates})
 
 
+@settings(deadline=None)
 @given(st.integers(200, 599), header_maps, bodies, st.integers(0, 3), st.booleans())
 @example(200, {}, orjson.dumps(receipt(stored=1, rejected=[bad(1)])), 2, True)
 def test_nothing_raises_and_only_the_exact_shape_is_stored(
