@@ -63,6 +63,13 @@ class Child:
             raise ChildFailed(f"{self.name} ended with {code}:\n{self.last_lines(15)}")
         return False
 
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs. Raises ChildFailed when it does not."""
+        if self._process is None:
+            raise ChildFailed(f"{self.name} does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start it. The log is added to."""
         with self._log.open("ab") as log:

@@ -130,6 +130,10 @@ class Tail:
         """Where the snapshot stands; None when it is complete."""
         return self._writer.snapshot
 
+    def connect(self) -> None:
+        """Open the log, which shows whether it can still be read on. Raises as ``step``."""
+        self._stream = self._stream or self._open()
+
     def step(self, max_wait: float = 0.5) -> Captured:
         """One round. Raises OutboxFull, SourceUnavailable, PositionLost, Unsupported, …;
 

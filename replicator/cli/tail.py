@@ -71,12 +71,12 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
 
 
 def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
-    """Positions are only compared once the log is open: it may have become another one."""
+    pipeline.connect()  # a log that was reset may look as if it had been read to its end
     while not stop.is_set():
-        pipeline.step()
         place = pipeline.position
         if place is not None and pipeline.snapshot is None and place.has_reached(target):
             return
+        pipeline.step()
 
 
 def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -35,7 +36,7 @@ class OutboxReader:
                         seq,
                         table,
                         Op(op),
-                        tuple(orjson.loads(columns)),
+                        _names(columns),
                         orjson.loads(rows),
                         position,
                         committed_at,
@@ -102,3 +103,9 @@ class OutboxReader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+@lru_cache(maxsize=64)
+def _names(columns: str) -> tuple[str, ...]:
+    """An entry's column list; neighbours have the same."""
+    return tuple(orjson.loads(columns))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from replicator.change import Value
 from replicator.delivery import Entry, QueuedRow
 from replicator.model import TABLES
 from replicator.sink.lanes import Lanes
@@ -96,12 +95,12 @@ def queued_rows(batch: Due, lanes: Lanes) -> list[QueuedRow]:
     for piece in batch.slices:
         entry = piece.entry
         model = TABLES[entry.table]
+        seq, table, op, columns = entry.seq, entry.table, entry.op, entry.columns
         key_columns = model.natural_key if model.stream else model.primary_key
         for index in range(piece.start, piece.stop):
-            values: Mapping[str, Value] = dict(zip(entry.columns, entry.rows[index], strict=True))
-            key = tuple(values.get(column) for column in key_columns)
-            lane = lanes.of(entry.table, values)
-            rows.append(QueuedRow(entry.seq, index, entry.table, entry.op, values, key, lane))
+            values = dict(zip(columns, entry.rows[index], strict=True))
+            key = tuple([values.get(column) for column in key_columns])
+            rows.append(QueuedRow(seq, index, table, op, values, key, lanes.of(table, values)))
     return rows
 
 

@@ -97,7 +97,8 @@ class BulkSender:
 
     def _post(self, bodies: Sequence[Body]) -> Stored | Failure:
         receipts = self._link.dialect.receipts
-        content = zlib.compress(orjson.dumps([dict(body) for body in bodies]), _LEVEL)
+        rows = [body if type(body) is dict else dict(body) for body in bodies]
+        content = zlib.compress(orjson.dumps(rows), _LEVEL)
         reply = self._link.rest.call("POST", "bulk/", content, _RECEIPTS if receipts else _HEADERS)
         return judged_bulk(reply, len(bodies), receipts=receipts)
 

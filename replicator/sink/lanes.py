@@ -28,7 +28,7 @@ class Lanes:
         """The lane of a row with the station's ids."""
         model = TABLES[table]
         if model.lane:
-            start = (f"{table}.{model.lane[0]}", values.get(model.lane[0]))
+            start = (table, values.get(model.lane[0]))
             house = self._houses.get(start)
             if house is None:
                 house = self._houses[start] = self._house(table, values)

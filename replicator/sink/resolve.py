@@ -20,16 +20,14 @@ def translated(
     model: Table, values: Values, columns: Sequence[str], remote: Remote
 ) -> dict[str, Value] | Blocked | Rejected:
     """These columns with references in the destination's ids, as ``remote`` gives them."""
-    body: dict[str, Value] = {}
-    for column in columns:
-        value = values.get(column)
-        target = model.references.get(column)
-        if target is not None and isinstance(value, int):
+    body = {column: values.get(column) for column in columns}
+    for column, target in model.references.items():
+        value = body.get(column)
+        if isinstance(value, int):
             found = remote(target, value)
             if not isinstance(found, int):
                 return found
-            value = found
-        body[column] = value
+            body[column] = found
     return body
 
 

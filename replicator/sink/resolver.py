@@ -37,9 +37,10 @@ class RemoteResolver:
     def body(self, row: QueuedRow) -> Mapping[str, Value] | Problem:
         """What to send for a stream row."""
         model = TABLES[row.table]
-        problem = incomplete_key(model, row.values)
-        if problem is not None:
-            return problem
+        if None in row.key:
+            problem = incomplete_key(model, row.values)
+            if problem is not None:
+                return problem
         delete = row.op is Op.DELETE
         if delete and not self._link.dialect.deletes:
             return Rejected(

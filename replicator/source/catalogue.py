@@ -9,7 +9,7 @@ Unsupported, never a guess.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from replicator.errors import SourceMisconfigured, Unsupported
 from replicator.model import TABLES, split_key
@@ -74,12 +74,16 @@ class CatalogueColumn:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Columns and primary keys of the replicated tables of one database, and the collations."""
+    """Columns and primary keys of the replicated tables of one database, and the collations.
+
+    ``cascades``  tables whose rows a foreign key changes without the log: "name ON DELETE CASCADE"
+    """
 
     database: str
     columns: Mapping[str, Sequence[CatalogueColumn]]
     keys: Mapping[str, tuple[str, ...]]
     charsets: Mapping[int, str]
+    cascades: Mapping[str, str] = field(default_factory=dict)
 
     def decoder(self, mapped: t.TableMap) -> TableDecoder:
         """The decoder for a table map of a replicated table. Raises Unsupported."""

@@ -16,7 +16,7 @@ from typing import Any
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.values import Reader, datetime_text, shortest_float32
+from replicator.source.values import Reader, datetime_text, shortest_float32, unsigned_zero
 
 WRITE = frozenset({23, 30})
 UPDATE = frozenset({24, 31})
@@ -81,7 +81,8 @@ class TableDecoder:
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
         self._datetimes = Remembering(_packed_datetime)
-        self._floats = Remembering(_packed_float)  # by their bytes: 0.0 == -0.0
+        self._floats = Remembering(_packed_float)
+        self._doubles = Remembering(unsigned_zero)
         self._plans: dict[bytes, Callable[[bytes, int], tuple[Row, int]]] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -173,6 +174,8 @@ class TableDecoder:
                 layout += _FIXED[kind, column.unsigned]
                 if kind == t.FLOAT:
                     converted.append((place, self._floats))
+                elif kind == t.DOUBLE:
+                    converted.append((place, self._doubles))
             else:
                 return None
         packed = struct.Struct(layout)

@@ -2,7 +2,8 @@
 
 The library takes the server's present binlog_checksum for that of every event, and stops at status
 variables it does not know. So events are given to it with or without a checksum as it expects, and
-statements without status variables, which nobody needs.
+statements without status variables, which nobody needs. Events inside a transaction may come
+without their end position (MariaDB 11.4 and later); it is added up.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ QUERY, ROTATE, APPEND_BLOCK, DELETE_FILE, FORMAT, BEGIN_LOAD, EXECUTE_LOAD = 2, 
 HEADER = struct.Struct("<xIBIIIH")
 """Of a packet's payload: OK byte, timestamp, type, server id, size, end position, flags."""
 
+_MADE_UP = frozenset({ROTATE, FORMAT, 27, 163})  # also sent without being in the file, with end 0
 _CHECKSUM = 4
 _QUERY_POST_HEADER = 13
 _FILE_INFORMATION = 13
@@ -25,7 +27,18 @@ def checksum_holds(payload: bytes) -> bool:
     return crc == int.from_bytes(payload[-_CHECKSUM:], "little")
 
 
-def for_library(payload: bytes, *, summed: bool, wanted: bool) -> bytes:
+def end_of(payload: bytes, place: int) -> int:
+    """Where the event ends in its file; ``place`` is where the one before it did."""
+    kind = payload[5]
+    end = int.from_bytes(payload[14:18], "little")
+    if kind == ROTATE and not int.from_bytes(payload[1:5], "little"):
+        return int.from_bytes(payload[HEADER.size : HEADER.size + 8], "little")
+    if end:
+        return end
+    return place if kind in _MADE_UP else place + int.from_bytes(payload[10:14], "little")
+
+
+def for_library(payload: bytes, *, summed: bool, wanted: bool, end: int) -> bytes:
     """The event as the library shall have it: ``summed`` says whether it ends in a checksum,
 
     ``wanted`` whether the library believes so. Raises IndexError where it is cut off.
@@ -37,7 +50,9 @@ def for_library(payload: bytes, *, summed: bool, wanted: bool) -> bytes:
     if kind in (QUERY, EXECUTE_LOAD):
         body = _plain_statement(body, _FILE_INFORMATION if kind == EXECUTE_LOAD else 0)
         kind = QUERY
-    timestamp, _, server, _, end, flags = HEADER.unpack_from(payload)
+    timestamp, _, server, _, told, flags = HEADER.unpack_from(payload)
+    if kind in _MADE_UP:
+        end = told
     tail = bytes(_CHECKSUM) if wanted else b""
     size = HEADER.size - 1 + len(body) + len(tail)
     return HEADER.pack(timestamp, kind, server, size, end, flags) + body + tail

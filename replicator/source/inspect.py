@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pymysql
 
-from replicator.errors import ReplicatorError
+from replicator.errors import ReplicatorError, SourceMisconfigured
 from replicator.model import TABLES
 from replicator.source.catalogue import Catalogue
 from replicator.source.endpoint import Endpoint, connect, grants, translate
+from replicator.source.place import log_end, log_status
 from replicator.source.schema import read_catalogue
 
-_WANTED = ("binlog_format", "binlog_row_image", "binlog_row_metadata", "log_bin_compress")
+# What a server that does not know them has not got is right.
+_WANTED = {
+    "binlog_row_image": ("FULL", "whole rows are needed"),
+    "log_bin_compress": ("OFF", "compressed events are not decoded"),
+    "binlog_transaction_compression": ("OFF", "compressed transactions are not decoded"),
+    "binlog_row_value_options": ("", "whole rows are needed"),
+}
 _ENOUGH_DAYS = 3.0
 
 
@@ -47,6 +55,7 @@ def _findings(
     variables = _variables(connection, endpoint)
     yield Finding("connection", True, f"{endpoint}, server {variables.get('version', '?')}")
     yield from binlog_findings(variables, server_id)
+    yield from _filter_findings(connection, endpoint)
     yield from _grant_findings(connection, endpoint)
     yield from table_findings(read_catalogue(connection, endpoint))
 
@@ -67,23 +76,22 @@ def binlog_findings(variables: Mapping[str, str], server_id: int) -> Iterator[Fi
         yield Finding("binlog", False, "the binlog is off: nothing can be captured", hint)
         return
     yield Finding("binlog", True, "on")
-    got = {name: variables.get(name, "").upper() for name in _WANTED}
-    yield _setting("binlog_format", got["binlog_format"], "ROW", "rows must be in the log")
-    if got["binlog_row_image"]:
-        yield _setting("binlog_row_image", got["binlog_row_image"], "FULL", "whole rows are needed")
-    if got["log_bin_compress"]:
-        yield _setting(
-            "log_bin_compress", got["log_bin_compress"], "OFF", "compressed events are not decoded"
-        )
-    yield _metadata(got["binlog_row_metadata"])
+    yield _setting(
+        "binlog_format", variables.get("binlog_format", "").upper(), "ROW", "no rows in the log"
+    )
+    for name, (wanted, why) in _WANTED.items():
+        if name in variables:
+            yield _setting(name, variables[name].upper(), wanted, why)
+    yield _metadata(variables.get("binlog_row_metadata", "").upper())
     yield _retention(variables)
     yield _server_id(variables.get("server_id", "0"), server_id)
 
 
 def _setting(name: str, value: str, wanted: str, why: str) -> Finding:
     if value == wanted:
-        return Finding(name, True, value)
-    hint = f"SET GLOBAL {name} = {wanted}; -- reconnect the loggers; and my.cnf: {name} = {wanted}"
+        return Finding(name, True, value or "none")
+    literal = wanted or "''"
+    hint = f"SET GLOBAL {name} = {literal}; -- reconnect the loggers; my.cnf: {name} = {wanted}"
     return Finding(name, False, f"{value}: {why}", hint)
 
 
@@ -120,6 +128,16 @@ def _server_id(theirs: str, ours: int) -> Finding:
     return Finding("server_id", True, f"server {theirs}, replicator {ours}")
 
 
+def _filter_findings(
+    connection: pymysql.connections.Connection, endpoint: Endpoint
+) -> Iterator[Finding]:
+    try:
+        log_end(connection, endpoint)
+    except SourceMisconfigured as error:
+        if "binlog_" in error.detail:
+            yield Finding("binlog filter", False, f"{error.message}: {error.detail}", error.hint)
+
+
 def _grant_findings(
     connection: pymysql.connections.Connection, endpoint: Endpoint
 ) -> Iterator[Finding]:
@@ -127,23 +145,21 @@ def _grant_findings(
         with connection.cursor() as cursor:
             cursor.execute("SHOW GRANTS")
             text = " ".join(str(row[0]).upper() for row in cursor.fetchall())
-            yield _granted(
-                "REPLICATION SLAVE", text, ("REPLICATION SLAVE", "ALL PRIVILEGES ON *.*"), endpoint
-            )
+            yield _granted(text, endpoint)
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
+        log_status(connection)
         yield Finding("grant BINLOG MONITOR", True, "the log's end can be asked for")
     except pymysql.MySQLError as error:
         yield Finding("grant BINLOG MONITOR", False, str(error), grants(endpoint))
 
 
-def _granted(name: str, text: str, any_of: tuple[str, ...], endpoint: Endpoint) -> Finding:
-    if any(grant in text for grant in any_of):
-        return Finding(f"grant {name}", True, "given")
-    return Finding(f"grant {name}", False, "missing: the log cannot be read", grants(endpoint))
+def _granted(text: str, endpoint: Endpoint) -> Finding:
+    name = "grant REPLICATION SLAVE"
+    if re.search(r"REPLICATION SLAVE(?! ADMIN)|ALL PRIVILEGES ON \*\.\*", text):
+        return Finding(name, True, "given")
+    return Finding(name, False, "missing: the log cannot be read", grants(endpoint))
 
 
 def table_findings(catalogue: Catalogue) -> Iterator[Finding]:
@@ -165,6 +181,10 @@ def table_findings(catalogue: Catalogue) -> Iterator[Finding]:
             shown = ", ".join(sorted(wanted))
             hint = "is this a cogent-house station's schema? [source] database"
             yield Finding(f"table {name}", False, f"{where} lacks {shown}", hint)
+        elif name in catalogue.cascades:
+            message = f"{where}: {catalogue.cascades[name]} changes rows that are not in the log"
+            hint = f"ALTER TABLE {where} DROP FOREIGN KEY …, ADD FOREIGN KEY …; -- without actions"
+            yield Finding(f"table {name}", False, message, hint)
         elif odd:
             hint = f"ALTER TABLE {where} MODIFY … a type of docs/values.md"
             yield Finding(f"table {name}", False, f"not decoded: {', '.join(odd)}", hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
+from typing import Any, Literal
 
 import pymysql
 
@@ -39,9 +39,7 @@ def current_position(endpoint: Endpoint, *, mode: Mode) -> Position:
 def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> tuple[str, int]:
     """File and offset. Raises SourceMisconfigured where our database is not logged."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW MASTER STATUS")
-            status = cursor.fetchone()
+        status = log_status(connection)
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
     if status is None:
@@ -56,6 +54,16 @@ def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> t
             "my.cnf: no binlog_do_db or binlog_ignore_db that leaves it out, then restart",
         )
     return str(file), int(offset)
+
+
+def log_status(connection: pymysql.connections.Connection) -> tuple[Any, ...] | None:
+    """File, offset, binlog_do_db and binlog_ignore_db; None without a log. Raises MySQLError."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SHOW MASTER STATUS")
+        except pymysql.err.ProgrammingError:  # MySQL 8.4 has a new word for it
+            cursor.execute("SHOW BINARY LOG STATUS")
+        return cursor.fetchone()
 
 
 def is_filtered(database: str, only: str, without: str) -> bool:
@@ -94,22 +102,38 @@ def check_start(
             f"captured from {start.source}, found {found}",
             "if it took the old one's place: replicator heal",
         )
+    if not start.file and not start.gtid:
+        raise PositionLost("the position says no place in the log", str(start), "replicator heal")
+    end = Position(found, *log_end(connection, endpoint))
+    if not end.has_reached(start):
+        raise _other_log(f"it ends at {end.file}:{end.offset}", start)
     if not start.gtid:
-        if not start.file:
-            raise PositionLost(
-                "the position says no place in the log", str(start), "replicator heal"
-            )
         return
     gtid = _gtid_at(connection, endpoint, start.file, start.offset)
-    if gtid is None:  # no such file, or not that far: the server finds the GTID, or refuses
-        return
+    if gtid is None:
+        if start.file in _files(connection, endpoint):
+            raise _other_log(f"{start.file}:{start.offset} is inside an event", start)
+        return  # purged: the server knows whether the GTID was in it
     there, ours = parse_gtids(gtid), parse_gtids(start.gtid)
     if not there or any(there[domain] != ours[domain] for domain in there.keys() & ours.keys()):
-        raise PositionLost(
-            "the server's log is not the one captured so far",
-            f"at {start.file}:{start.offset} it has GTID '{gtid}', captured was '{start.gtid}'",
-            "after RESET MASTER or a restored disk: replicator heal",
-        )
+        raise _other_log(f"at {start.file}:{start.offset} it has GTID '{gtid}'", start)
+
+
+def _other_log(how: str, start: Position) -> PositionLost:
+    return PositionLost(
+        "the server's log is not the one captured so far",
+        f"{how}; captured up to {start}",
+        "after RESET MASTER or a restored disk: replicator heal",
+    )
+
+
+def _files(connection: pymysql.connections.Connection, endpoint: Endpoint) -> frozenset[str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW BINARY LOGS")
+            return frozenset(str(row[0]) for row in cursor.fetchall())
+    except pymysql.MySQLError as error:
+        raise translate(error, endpoint) from error
 
 
 def _gtid_at(

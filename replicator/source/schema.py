@@ -20,6 +20,11 @@ _KEYS = """
 SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE
 WHERE TABLE_SCHEMA = %s AND CONSTRAINT_NAME = 'PRIMARY' ORDER BY TABLE_NAME, ORDINAL_POSITION
 """
+_CASCADES = """
+SELECT TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE
+FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = %s
+ORDER BY TABLE_NAME, CONSTRAINT_NAME
+"""
 _COLLATIONS = """
 SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS
 WHERE ID IS NOT NULL AND CHARACTER_SET_NAME IS NOT NULL
@@ -47,10 +52,21 @@ def read_catalogue(connection: pymysql.connections.Connection, endpoint: Endpoin
             keys: dict[str, tuple[str, ...]] = {}
             for table, column in cursor.fetchall():
                 keys[table] = (*keys.get(table, ()), column)
+            cascades = _cascades(cursor, endpoint.database)
             charsets = _charsets(cursor)
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
-    return Catalogue(endpoint.database, columns, keys, charsets)
+    return Catalogue(endpoint.database, columns, keys, charsets, cascades)
+
+
+def _cascades(cursor: pymysql.cursors.Cursor, database: str) -> dict[str, str]:
+    cursor.execute(_CASCADES, (database,))
+    found: dict[str, str] = {}
+    for table, name, on_delete, on_update in cursor.fetchall():
+        for event, rule in (("DELETE", on_delete), ("UPDATE", on_update)):
+            if rule in ("CASCADE", "SET NULL") and table in TABLES:
+                found.setdefault(table, f"{name} ON {event} {rule}")
+    return found
 
 
 def _charsets(cursor: pymysql.cursors.Cursor) -> dict[int, str]:

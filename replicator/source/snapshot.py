@@ -21,6 +21,7 @@ from replicator.source.values import shortest_float32
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _FLOATS = frozenset({"float", "double"})
+_KEYS = _INTEGERS | {"decimal", "date", "datetime", "timestamp", "char", "varchar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,14 @@ class SnapshotReader:
                 f"{self._endpoint.database}.{table}",
                 f"ALTER TABLE `{table}` ADD PRIMARY KEY (…)",
             )
+        key = self._catalogue.keys[table]
         for column in columns:
+            if column.name in key and column.data_type not in _KEYS:
+                raise Unsupported(
+                    "a primary key that cannot be compared exactly",
+                    f"{table}.{column.name}: {column.shown}",
+                    "give the table a primary key of numbers, times or text",
+                )
             if not column.is_decodable:
                 raise Unsupported(
                     "a column type that is not decoded yet",
@@ -124,7 +132,7 @@ def _select(
 ) -> tuple[str, list[Value]]:
     """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
     shown = ", ".join(
-        f"`{c.name}`*1e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
+        f"`{c.name}`+0e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
     )
     order = ", ".join(f"`{name}`" for name in key)
     where, values = "", list[Value]()

@@ -38,7 +38,9 @@ _DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 
 
 def shortest_float32(value: float) -> float:
-    """The float with the shortest decimal that still gives the same float32."""
+    """The float with the shortest decimal that still gives the same float32; zero has no sign."""
+    if not value:
+        return 0.0
     bits = struct.pack("<f", value)
     for digits in _TRIMMED_DIGITS if abs(value) >= _NORMAL else _FEW_DIGITS:
         candidate = float(f"{value:.{digits}g}")
@@ -48,6 +50,11 @@ def shortest_float32(value: float) -> float:
         except OverflowError:  # rounded up beyond the largest float32: more digits are needed
             continue
     return float(f"{value:.9g}")
+
+
+def unsigned_zero(value: float) -> float:
+    """-0.0 as 0.0, as SELECT shows it."""
+    return value + 0.0
 
 
 def datetime_text(packed: int, fraction: str) -> str:
@@ -118,7 +125,7 @@ def _float(data: bytes, at: int) -> tuple[Value, int]:
 
 
 def _double(data: bytes, at: int) -> tuple[Value, int]:
-    return struct.unpack_from("<d", data, at)[0], at + 8
+    return unsigned_zero(struct.unpack_from("<d", data, at)[0]), at + 8
 
 
 def _bytes(length_size: int, convert: Callable[[bytes], str]) -> Reader:

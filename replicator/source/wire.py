@@ -28,7 +28,7 @@ from pymysql.protocol import MysqlPacket
 from replicator.errors import SourceUnavailable, Unsupported
 from replicator.source import decode
 from replicator.source.endpoint import translate
-from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, for_library
+from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, end_of, for_library
 from replicator.source.feed import Feed, Pause
 from replicator.source.tablemap import table_name
 
@@ -55,6 +55,7 @@ class DumpConnection(Connection):
         self._heard = 0.0
         self._summed = False
         self._library_wants_sums = False
+        self._place = 0
         self._tables: dict[int, decode.TableDecoder | None] = {}
         super().__init__(**settings)
 
@@ -103,9 +104,10 @@ class DumpConnection(Connection):
             if len(payload) <= HEADER.size:
                 raise Unsupported("an event without a body", payload.hex())
             summed = self._is_summed(payload)
+            self._place = end_of(payload, self._place)
             if not self._keep(payload, summed):
                 wanted = self._library_wants_sums
-                payload = for_library(payload, summed=summed, wanted=wanted)
+                payload = for_library(payload, summed=summed, wanted=wanted, end=self._place)
                 return packet_type(payload, self.encoding)
             if time.monotonic() > self._feed.until:
                 break

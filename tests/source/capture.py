@@ -107,11 +107,12 @@ def refuses(
     """The stream from ``start`` stops with this error; what came before it."""
     found: list[Event] = []
     with refused(kind, words), stream(server, database, start) as reader:
-        _read_on(reader, found)
+        read_on(reader, found)
     return found
 
 
-def _read_on(reader: BinlogStream, found: list[Event]) -> None:
+def read_on(reader: BinlogStream, found: list[Event]) -> None:
+    """Into ``found`` until the stream raises."""
     while True:
         found += reader.poll(0.5)
 

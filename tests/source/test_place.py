@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.change import Position
@@ -13,6 +13,7 @@ gtids = st.dictionaries(st.integers(0, 2**32 - 1), st.tuples(st.integers(1), st.
 names = st.text(st.characters(codec="ascii", exclude_characters="/:"), min_size=1)
 
 
+@settings(deadline=None)
 @given(gtids)
 def test_gtids_survive_writing_and_parsing(parts: dict[int, tuple[int, int]]) -> None:
     found = {domain: f"{domain}-{server}-{seq}" for domain, (server, seq) in parts.items()}
@@ -30,6 +31,7 @@ def test_what_is_no_gtid(text: str) -> None:
         parse_gtids(text)
 
 
+@settings(deadline=None)
 @given(names, st.one_of(st.just(""), names), st.integers(0, 2**40), gtids)
 def test_a_position_survives_writing_and_parsing(
     source: str, file: str, offset: int, parts: dict[int, tuple[int, int]]

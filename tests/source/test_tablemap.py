@@ -110,7 +110,7 @@ def rows_of(changes: list[Change]) -> list[tuple[Op, object]]:
     return [(change.op, row) for change in changes for row in change.rows]
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(which=st.integers(0), place=st.integers(0), byte=st.integers(0, 255))
 def test_a_damaged_byte_raises_nothing_but_unsupported(
     recorded: list[tuple[int, bytes]], which: int, place: int, byte: int
@@ -125,7 +125,7 @@ def test_a_damaged_byte_raises_nothing_but_unsupported(
             decoder(bytes(damaged))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_raise_nothing_but_unsupported(data: bytes) -> None:
     with suppress(Unsupported):

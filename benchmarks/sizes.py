@@ -1,0 +1,48 @@
+"""How much each benchmark does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Rows are readings. ``plain_…``, ``library_…``: the sample of a slower way.
+
+    ``runs``  pairs measured in turn; the figures are medians
+    """
+
+    runs: int = 3
+    outbox_rows: int = 200_000
+    bulk_rows: int = 200_000
+    library_rows: int = 50_000
+    packets: int = 3_000
+    library_packets: int = 1_000
+    plain_appended: int = 5_000
+    shipped: int = 120_000
+    shipped_packets: int = 3_000
+    plain_posts: int = 1_000
+    end_to_end: int = 100_000
+    plain_end_to_end: int = 500
+    wired: int = 20_000
+    backlog: int = 1_000_000
+    idle_seconds: float = 20.0
+
+
+TINY = Sizes(
+    runs=1,
+    outbox_rows=2_000,
+    bulk_rows=2_000,
+    library_rows=1_000,
+    packets=20,
+    library_packets=10,
+    plain_appended=50,
+    shipped=2_000,
+    shipped_packets=20,
+    plain_posts=20,
+    end_to_end=1_000,
+    plain_end_to_end=10,
+    wired=500,
+    backlog=3_000,
+    idle_seconds=1.0,
+)

@@ -1,0 +1,33 @@
+"""All benchmarks, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks import (
+    capture,
+    idle,
+    memory,
+    outbox,
+    shipping,
+    tailing,
+    whole,
+    wire,
+)
+from benchmarks.figures import Figures
+from benchmarks.sizes import Sizes
+from demo.mariadbd import PrivateMariaDB
+
+Benchmark = Callable[[Figures, Sizes, PrivateMariaDB, Path], None]
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "capture": lambda figures, sizes, server, _: capture.measure(figures, sizes, server),
+    "outbox": lambda figures, sizes, _, folder: outbox.measure(figures, sizes, folder),
+    "tail": tailing.measure,
+    "ship": lambda figures, sizes, _, folder: shipping.measure(figures, sizes, folder),
+    "wire": lambda figures, sizes, _, folder: wire.measure(figures, sizes, folder),
+    "end-to-end": whole.measure,
+    "memory": memory.measure,
+    "idle": idle.measure,
+}

@@ -1,0 +1,72 @@
+"""What a station measures, as rows for an outbox and as SQL for a station's database. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import chain, islice
+
+from demo.simulator import FIRST_NODE, HISTORY_END, PERIOD, Packet, history, make_station, measure
+from replicator.change import Row
+
+SEED = 1
+ROWS_EACH = 1_000
+STATION = make_station(SEED)
+READING = ("time", "nodeId", "type", "locationId", "value")
+NODE_STATE = ("id", "time", "nodeId", "parent", "localtime", "seq_num", "rssi")
+_READING_INTO = "INSERT INTO Reading (time, nodeId, type, locationId, value) VALUES "
+_STATE_INTO = "INSERT INTO NodeState (time, nodeId, parent, `localtime`, seq_num, rssi) VALUES "
+
+
+def readings(count: int) -> list[Row]:
+    """Rows as capture gives them; values are those that a FLOAT column gives back."""
+    return [
+        (f"{packet.time:%Y-%m-%dT%H:%M:%S}", packet.node, kind, packet.place, float(f"{value:.7g}"))
+        for packet in history(STATION, count, SEED)
+        for kind, value in packet.readings
+    ]
+
+
+def bulk_inserts(count: int) -> Iterator[str]:
+    """INSERT statements of ``ROWS_EACH`` readings, ``count`` readings in all."""
+    packets = history(STATION, count, SEED)
+    values = chain.from_iterable(_reading_values(packet) for packet in packets)
+    while part := list(islice(values, ROWS_EACH)):
+        yield _READING_INTO + ",".join(part)
+
+
+def packets(count: int) -> Iterator[Packet]:
+    """Live packets of six readings, later than any history."""
+    rng = random.Random(SEED)
+    for number in range(count):
+        turn, place = divmod(number, len(STATION.nodes))
+        node = STATION.nodes[place]
+        time = HISTORY_END + timedelta(seconds=(turn + 1) * PERIOD + node.second)
+        values = [(kind, float(f"{value:.7g}")) for kind, value in measure(rng, node, time)]
+        rssi = float(f"{rng.uniform(-90, -40):.7g}")
+        yield Packet(time, node.id, node.place(1.0), number % 65536, rssi, values)
+
+
+def packet_transaction(packet: Packet) -> str:
+    """What the logger runs for one packet: seven INSERT statements in one transaction."""
+    state = (
+        f"('{packet.time}',{packet.node},{FIRST_NODE},{packet.local_time},{packet.sequence},"
+        f"{packet.rssi})"
+    )
+    inserts = [_STATE_INTO + state, *(_READING_INTO + value for value in _reading_values(packet))]
+    return ";".join(["BEGIN", *inserts, "COMMIT"])
+
+
+def packet_rows(number: int, packet: Packet) -> tuple[list[Row], list[Row]]:
+    """A packet's node state and its readings as capture gives them."""
+    time = f"{packet.time:%Y-%m-%dT%H:%M:%S}"
+    state = (number, time, packet.node, FIRST_NODE, packet.local_time, packet.sequence, packet.rssi)
+    values = [(time, packet.node, kind, packet.place, value) for kind, value in packet.readings]
+    return [state], list(values)
+
+
+def _reading_values(packet: Packet) -> Iterator[str]:
+    place = "NULL" if packet.place is None else packet.place
+    for kind, value in packet.readings:
+        yield f"('{packet.time}',{packet.node},{kind},{place},{value:.7g})"

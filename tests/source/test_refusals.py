@@ -1,0 +1,347 @@
+"""What stops capture, each with what happened, to what, and what to do; nothing is skipped."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from demo.mariadbd import PrivateMariaDB
+from replicator.change import Position
+from replicator.errors import SourceMisconfigured, SourceUnavailable, Unsupported
+from replicator.source.binlog import BinlogStream, current_position
+from replicator.source.snapshot import SnapshotReader
+from tests.conftest import create_station
+from tests.source.capture import (
+    at,
+    binlog,
+    captured,
+    changes,
+    endpoint,
+    read_on,
+    read_to,
+    refused,
+    refuses,
+    stream,
+)
+
+FIRST = "INSERT INTO RoomType VALUES (1, 'a')"
+LAST = "INSERT INTO RoomType VALUES (9, 'z')"
+
+
+def stops(server: PrivateMariaDB, name: str, words: str, *statements: str) -> None:
+    """A good transaction, then statements that stop capture, then another good one."""
+    start = at(server, name)
+    server.execute(FIRST, *statements, database=name)
+    events = refuses(server, name, start, Unsupported, words)
+    assert changes(events)[:1] == [("RoomType", "insert", [(1, "a")])]
+
+
+@pytest.mark.parametrize("image", ["MINIMAL", "NOBLOB"])
+def test_a_session_that_logs_parts_of_rows(
+    mariadb: PrivateMariaDB, station: str, image: str
+) -> None:
+    mariadb.execute("ALTER TABLE RoomType ADD remark TEXT", database=station)
+    start = at(mariadb, station)
+    mariadb.execute(
+        f"SET SESSION binlog_row_image = '{image}'",
+        "INSERT INTO RoomType (id, name) VALUES (1, 'a')",
+        "UPDATE RoomType SET name = 'b'",
+        database=station,
+    )
+    refuses(mariadb, station, start, Unsupported, "binlog_row_image")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO RoomType VALUES (2, 'b')",
+        "UPDATE RoomType SET name = 'b'",
+        "DELETE FROM RoomType",
+        "REPLACE INTO RoomType VALUES (1, 'b')",
+    ],
+)
+def test_rows_as_text(mariadb: PrivateMariaDB, station: str, statement: str) -> None:
+    stops(mariadb, station, statement, "SET SESSION binlog_format = 'STATEMENT'", statement, LAST)
+
+
+def test_rows_as_text_from_a_file(mariadb: PrivateMariaDB, station: str) -> None:
+    start = at(mariadb, station)
+    connection = mariadb.connect(station, local_infile=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+        cursor.execute("CREATE TABLE mine (line TEXT)")
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{__file__}' INTO TABLE mine")
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{__file__}' IGNORE INTO TABLE RoomType (name)")
+    connection.close()
+    refuses(mariadb, station, start, Unsupported, "RoomType")
+
+
+def test_rows_changed_by_a_function(mariadb: PrivateMariaDB, station: str) -> None:
+    stops(
+        mariadb,
+        station,
+        "record",
+        "SET GLOBAL log_bin_trust_function_creators = 1",
+        "CREATE FUNCTION record() RETURNS INT "
+        "BEGIN INSERT INTO RoomType VALUES (2, 'b'); RETURN 1; END",
+        "SET SESSION binlog_format = 'STATEMENT'",
+        "DO record()",
+        LAST,
+    )
+
+
+def test_text_that_is_not_utf8_does_no_harm(mariadb: PrivateMariaDB, station: str) -> None:
+    start = at(mariadb, station)
+    connection = mariadb.connect(station, charset="latin1")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE mine (id INT COMMENT 'é')")
+    connection.close()
+    mariadb.execute(FIRST, database=station)
+    assert changes(captured(mariadb, station, start)) == [("RoomType", "insert", [(1, "a")])]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "TRUNCATE NodeState",
+        "DROP TABLE NodeState",
+        "RENAME TABLE NodeState TO gone",
+        "CREATE OR REPLACE TABLE NodeState (id INT PRIMARY KEY)",
+    ],
+)
+def test_rows_that_go_without_a_trace(
+    mariadb: PrivateMariaDB, station: str, statement: str
+) -> None:
+    with stream(mariadb, station, at(mariadb, station)) as reader:
+        reader.poll(0.1)
+        mariadb.execute(statement, LAST, database=station)
+        with refused(Unsupported, "NodeState"):
+            read_on(reader, [])
+
+
+def test_a_database_that_goes(mariadb: PrivateMariaDB, station: str) -> None:
+    with stream(mariadb, station, at(mariadb, station)) as reader:
+        reader.poll(0.1)
+        mariadb.execute(f"DROP DATABASE {station}", f"CREATE DATABASE {station}")
+        with refused(Unsupported, f"DROP DATABASE {station}"):
+            read_on(reader, [])
+
+
+@pytest.mark.parametrize("end", ["XA COMMIT 'x'", "XA ROLLBACK 'x'"])
+def test_an_xa_transaction(mariadb: PrivateMariaDB, station: str, end: str) -> None:
+    change = "INSERT INTO RoomType VALUES (2, 'b')"
+    stops(mariadb, station, "xa", "XA START 'x'", change, "XA END 'x'", "XA PREPARE 'x'", end, LAST)
+
+
+def test_an_xa_transaction_of_others_does_no_harm(mariadb: PrivateMariaDB, station: str) -> None:
+    start = at(mariadb, station)
+    mariadb.execute(
+        "CREATE TABLE mine (id INT)",
+        "XA START 'x'",
+        "INSERT INTO mine VALUES (1)",
+        "XA END 'x'",
+        "XA PREPARE 'x'",
+        "XA COMMIT 'x'",
+        FIRST,
+        database=station,
+    )
+    assert changes(captured(mariadb, station, start)) == [("RoomType", "insert", [(1, "a")])]
+
+
+def test_an_xa_transaction_in_one_phase_is_an_ordinary_one(
+    mariadb: PrivateMariaDB, station: str
+) -> None:
+    start = at(mariadb, station)
+    mariadb.execute(
+        "XA START 'x'", FIRST, "XA END 'x'", "XA COMMIT 'x' ONE PHASE", database=station
+    )
+    assert changes(captured(mariadb, station, start)) == [("RoomType", "insert", [(1, "a")])]
+
+
+def test_rolling_back_to_a_savepoint_over_both_engines(
+    mariadb: PrivateMariaDB, station: str
+) -> None:
+    mariadb.execute(
+        "ALTER TABLE NodeState DROP FOREIGN KEY NodeState_ibfk_1",
+        "ALTER TABLE NodeState ENGINE = MyISAM",
+        database=station,
+    )
+    stops(
+        mariadb,
+        station,
+        "savepoint",
+        "BEGIN",
+        "INSERT INTO RoomType VALUES (2, 'b')",
+        "SAVEPOINT here",
+        "INSERT INTO RoomType VALUES (3, 'c')",
+        "INSERT INTO NodeState (id) VALUES (1)",
+        "ROLLBACK TO here",
+        "COMMIT",
+    )
+
+
+def test_compressed_rows_and_statements(spare: PrivateMariaDB, spare_station: str) -> None:
+    start = at(spare, spare_station)
+    spare.execute("SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress_min_len = 10")
+    try:
+        spare.execute(
+            "INSERT INTO RoomType SELECT seq, 'aaaaaaaaaaaaaaaaaaaa' FROM seq_1_to_100",
+            database=spare_station,
+        )
+        rows_only = at(spare, spare_station)
+        spare.execute(
+            "CREATE TABLE mine (id INT COMMENT 'aaaaaaaaaaaaaaaa')", database=spare_station
+        )
+    finally:
+        spare.execute("SET GLOBAL log_bin_compress = OFF")
+    refuses(spare, spare_station, start, Unsupported, "log_bin_compress = OFF")
+    refuses(spare, spare_station, rows_only, Unsupported, "log_bin_compress = OFF")
+
+
+def test_compressed_rows_of_others_do_no_harm(spare: PrivateMariaDB, spare_station: str) -> None:
+    spare.execute("CREATE TABLE mine (id INT, name TEXT)", database=spare_station)
+    start = at(spare, spare_station)
+    spare.execute("SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress_min_len = 10")
+    try:
+        spare.execute(
+            "INSERT INTO mine SELECT seq, 'aaaaaaaaaaaaaaaaaaaa' FROM seq_1_to_100",
+            database=spare_station,
+        )
+    finally:
+        spare.execute("SET GLOBAL log_bin_compress = OFF")
+    spare.execute(FIRST, database=spare_station)
+    assert changes(captured(spare, spare_station, start)) == [("RoomType", "insert", [(1, "a")])]
+
+
+@pytest.mark.parametrize("what", [b"damage me", b"COMMENT 'here'"])
+def test_a_damaged_event(private_server: PrivateMariaDB, what: bytes) -> None:
+    server = private_server
+    start = at(server, "ch")
+    server.execute(
+        FIRST,
+        "INSERT INTO RoomType VALUES (2, 'damage me')",
+        "CREATE TABLE mine (id INT COMMENT 'here')",
+        database="ch",
+    )
+    server.stop()
+    file = binlog(server, start)
+    content = file.read_bytes()
+    assert content.count(what) >= 1
+    place = content.rindex(what) + 3
+    file.write_bytes(content[:place] + b"X" + content[place + 1 :])
+    server.start()
+    events = refuses(server, "ch", start, Unsupported, "checksum")
+    assert changes(events)[:1] == [("RoomType", "insert", [(1, "a")])]
+
+
+@pytest.fixture
+def private_server(private_mariadb: object) -> PrivateMariaDB:
+    assert callable(private_mariadb)
+    server = private_mariadb()
+    assert isinstance(server, PrivateMariaDB)
+    create_station(server, "ch")
+    return server
+
+
+def test_the_binlog_is_off(private_mariadb: object) -> None:
+    assert callable(private_mariadb)
+    server = private_mariadb("--skip-log-bin")
+    create_station(server, "ch")
+    with refused(SourceMisconfigured, "log_bin"):
+        at(server, "ch")
+    with refused(SourceMisconfigured, "log_bin"):
+        stream(server, "ch", Position("mariadb-17", "binlog.000001", 4))
+
+
+@pytest.mark.parametrize("option", ["--binlog-ignore-db=ch", "--binlog-do-db=other"])
+def test_the_server_does_not_log_our_database(private_mariadb: object, option: str) -> None:
+    assert callable(private_mariadb)
+    server = private_mariadb(option)
+    create_station(server, "ch")
+    with refused(SourceMisconfigured, "binlog_"):
+        at(server, "ch")
+    with refused(SourceMisconfigured, "binlog_"):
+        stream(server, "ch", Position("mariadb-17", "binlog.000001", 4))
+
+
+GRANTS = {
+    "REPLICATION SLAVE": "GRANT REPLICATION SLAVE ON *.* TO {0}",
+    "BINLOG MONITOR": "GRANT BINLOG MONITOR ON *.* TO {0}",
+    "SELECT": "GRANT SELECT ON {1}.* TO {0}",
+}
+
+
+@pytest.mark.parametrize("missing", GRANTS)
+def test_a_missing_grant(mariadb: PrivateMariaDB, station: str, missing: str) -> None:
+    user = f"lacks_{station}"
+    account = f"{user}@localhost"
+    given = [grant.format(account, station) for name, grant in GRANTS.items() if name != missing]
+    mariadb.execute(f"CREATE USER {account} IDENTIFIED BY 'pw'", *given)
+    here = endpoint(mariadb, station, user=user, password="pw")
+    start = at(mariadb, station)
+    mariadb.execute(FIRST, database=station)
+    try:
+        with (
+            refused(
+                SourceMisconfigured, "GRANT SELECT" if missing == "SELECT" else "GRANT REPLICATION"
+            ),
+            BinlogStream(here, server_id=3001, start=start) as reader,
+        ):
+            read_on(reader, [])
+    finally:
+        mariadb.execute(f"DROP USER {account}")
+
+
+def test_the_grants_named_are_enough(mariadb: PrivateMariaDB, station: str) -> None:
+    account = f"has_{station}@localhost"
+    given = [grant.format(account, station) for grant in GRANTS.values()]
+    mariadb.execute(f"CREATE USER {account} IDENTIFIED BY 'pw'", *given)
+    here = endpoint(mariadb, station, user=f"has_{station}", password="pw")
+    start = current_position(here, mode="auto")
+    mariadb.execute(FIRST, database=station)
+    try:
+        with BinlogStream(here, server_id=3002, start=start) as reader:
+            events = read_to(reader, current_position(here, mode="auto"))
+        with SnapshotReader(here) as tables:
+            assert tables.read("RoomType", None, 9).change is not None
+    finally:
+        mariadb.execute(f"DROP USER {account}")
+    assert changes(events) == [("RoomType", "insert", [(1, "a")])]
+
+
+def test_a_wrong_password(mariadb: PrivateMariaDB, station: str) -> None:
+    with refused(SourceMisconfigured, "1045"):
+        current_position(endpoint(mariadb, station, user="nobody", password="x"), mode="auto")
+
+
+def test_a_server_that_is_down(mariadb: PrivateMariaDB) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        there = endpoint(mariadb, "ch", unix_socket=None, port=unused.getsockname()[1])
+        with refused(SourceUnavailable, "2003"):
+            current_position(there, mode="auto")
+
+
+def test_no_such_database(mariadb: PrivateMariaDB) -> None:
+    start = at(mariadb, "nowhere")
+    with refused(SourceMisconfigured, "[source] database"):
+        stream(mariadb, "nowhere", start)
+    reader = SnapshotReader(endpoint(mariadb, "nowhere"))
+    with reader, refused(SourceMisconfigured, "[source] database"):
+        reader.read("Reading", None, 1)
+
+
+def test_a_table_without_a_primary_key(mariadb: PrivateMariaDB, station: str) -> None:
+    mariadb.execute("ALTER TABLE NodeState MODIFY id INT, DROP PRIMARY KEY", database=station)
+    reader = SnapshotReader(endpoint(mariadb, station))
+    with reader, refused(SourceMisconfigured, "ADD PRIMARY KEY"):
+        reader.read("NodeState", None, 1)
+
+
+def test_no_gtid_yet(private_mariadb: object) -> None:
+    assert callable(private_mariadb)
+    server = private_mariadb()
+    assert at(server, "ch", "auto").gtid == ""
+    with refused(SourceMisconfigured, "GTID"):
+        at(server, "ch", "gtid")

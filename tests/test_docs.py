@@ -1,0 +1,43 @@
+"""The documents keep their word: links lead somewhere, named tests exist, words are all there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+_LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+_PLACEHOLDER = re.compile(
+    r"\b[A-Z]+_[A-Z_]*SESSION\b|\bTODO\b|\bFIXME\b|^INVARIANTS$", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = _LINK.findall(document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_nothing_is_left_to_fill_in(document: Path) -> None:
+    assert _PLACEHOLDER.findall(document.read_text()) == []
+
+
+def test_every_invariant_names_tests_that_exist() -> None:
+    named = _TEST.findall((ROOT / "docs" / "architecture.md").read_text())
+    assert len(named) >= 9
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_every_document_is_listed_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [path.name for path in (ROOT / "docs").glob("*.md") if path.name not in readme] == []
