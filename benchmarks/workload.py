@@ -44,7 +44,7 @@ def packets(count: int) -> Iterator[Packet]:
         node = STATION.nodes[place]
         time = HISTORY_END + timedelta(seconds=(turn + 1) * PERIOD + node.second)
         values = [(kind, float(f"{value:.7g}")) for kind, value in measure(rng, node, time)]
-        rssi = float(f"{rng.uniform(-90, -40):.7g}")
+        rssi = float(rng.randint(-90, -40))
         yield Packet(time, node.id, node.place(1.0), number % 65536, rssi, values)
 
 

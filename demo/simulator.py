@@ -21,7 +21,11 @@ Rows = Sequence[tuple[Cell, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What one sensor measures: a daily wave of ``swing`` around ``level``, with ``noise``."""
+    """What one sensor measures: a daily wave of ``swing`` around ``level``, with ``noise``.
+
+    ``step``  its resolution: a node reports counts of its converter (12 bits; 14 bits for
+              temperature), so a year of readings has only some thousand distinct values
+    """
 
     type: int
     name: str
@@ -30,15 +34,16 @@ class Quantity:
     level: float
     swing: float
     noise: float
+    step: float
 
 
 QUANTITIES = (
-    Quantity(0, "Temperature", "Tmp", "deg.C", 19.5, 2.5, 0.2),
-    Quantity(2, "Humidity", "Hum", "%RH", 48.0, 8.0, 1.5),
-    Quantity(4, "Light PAR", "PAR", "Lux", 120.0, 110.0, 6.0),
-    Quantity(6, "Battery Voltage", "BAT", "V", 2.9, 0.02, 0.01),
-    Quantity(8, "CO2", "CO2", "ppm", 700.0, 250.0, 25.0),
-    Quantity(10, "VOC", "VOC", "ppm", 3.1, 0.6, 0.1),
+    Quantity(0, "Temperature", "Tmp", "deg.C", 19.5, 2.5, 0.2, 0.01),
+    Quantity(2, "Humidity", "Hum", "%RH", 48.0, 8.0, 1.5, 0.0405),
+    Quantity(4, "Light PAR", "PAR", "Lux", 120.0, 110.0, 6.0, 0.769),
+    Quantity(6, "Battery Voltage", "BAT", "V", 2.9, 0.02, 0.01, 3 / 4096),
+    Quantity(8, "CO2", "CO2", "ppm", 700.0, 250.0, 25.0, 2000 / 4096),
+    Quantity(10, "VOC", "VOC", "ppm", 3.1, 0.6, 0.1, 5 / 4096),
 )
 TYPES = tuple(quantity.type for quantity in QUANTITIES)
 
@@ -192,7 +197,10 @@ def measure(rng: random.Random, node: Node, time: datetime) -> list[tuple[int, f
     """Six values that a node could measure at a time."""
     angle = ((time - EPOCH).total_seconds() % 86400) / 86400 * 2 * math.pi + node.phase
     wave = math.sin(angle)
-    return [(q.type, q.level + q.swing * wave + rng.gauss(0, q.noise)) for q in QUANTITIES]
+    return [
+        (q.type, round((q.level + q.swing * wave + rng.gauss(0, q.noise)) / q.step) * q.step)
+        for q in QUANTITIES
+    ]
 
 
 def history(station: Station, readings: int, seed: int) -> Iterator[Packet]:
@@ -216,7 +224,7 @@ def history(station: Station, readings: int, seed: int) -> Iterator[Packet]:
             parts = split(values) if rng.random() < 0.005 else [values]
             for part, some in enumerate(parts):
                 sequence = (number * 2 + part) % 65536
-                rssi = rng.uniform(-90, -40)
+                rssi = float(rng.randint(-90, -40))
                 packet = Packet(time, node.id, place, sequence, rssi, some)
                 if rng.random() < 0.01:
                     late.append(packet)

@@ -2,8 +2,8 @@
 
 Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Rows__event.html
 
-A table's decoder is made once for each table map, a plan once for each bitmap of NULLs: where the
-cells that are there have fixed sizes, whole runs of rows at once (source.runs), else cell by cell.
+A table's decoder is made once for each table map, a plan once for each bitmap of NULLs: where all
+columns have fixed sizes, whole runs of rows at once (source.runs), else cell by cell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.runs import Conversion, Doubles, Run, datetime_memory, float_memory
+from replicator.source.runs import Conversion, Datetimes, Doubles, Floats, Run, converted
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -44,6 +44,27 @@ class DecodedColumn:
     reader: Reader
 
 
+def _code(column: DecodedColumn) -> str | None:
+    """The struct code of a column whose cells have a fixed size."""
+    if column.mapped.type == t.DATETIME2 and column.mapped.meta:
+        return None
+    return _FIXED.get((column.mapped.type, column.unsigned))
+
+
+def _conversions(columns: Sequence[DecodedColumn]) -> tuple[tuple[int, Conversion], ...]:
+    """By place: what is to be made of the unpacked cells that are not yet values."""
+    of_type: dict[int, Conversion] = {
+        t.DATETIME2: Datetimes(),
+        t.FLOAT: Floats(),
+        t.DOUBLE: Doubles(),
+    }
+    return tuple(
+        (place, of_type[column.mapped.type])
+        for place, column in enumerate(columns)
+        if column.mapped.type in of_type
+    )
+
+
 class TableDecoder:
     """Decodes the row events of one table map."""
 
@@ -56,11 +77,9 @@ class TableDecoder:
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
-        self._conversions: dict[int, Conversion] = {
-            t.DATETIME2: datetime_memory(),
-            t.FLOAT: float_memory(),
-            t.DOUBLE: Doubles(),
-        }
+        self._codes = [_code(column) for column in columns]
+        self._fixed = None not in self._codes
+        self._conversions = _conversions(columns) if self._fixed else ()
         self._plans: dict[bytes, Plan] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -79,7 +98,7 @@ class TableDecoder:
             return [Change(self.table, Op.DELETE, self.names, images)]
         return self._updates(images)
 
-    def _images(self, kind: int, body: bytes) -> list[Row]:
+    def _images(self, kind: int, body: bytes) -> Sequence[Row]:
         at = 2
         if kind in _VERSION_2:
             at += int.from_bytes(body[2:4], "little")
@@ -97,7 +116,7 @@ class TableDecoder:
             at = plan(body, at, rows)
         if at != end or not rows:
             raise IndexError("the last row is cut off")
-        return rows
+        return converted(rows, self._conversions) if self._conversions else rows
 
     def _check_whole(self, body: bytes, at: int) -> int:
         """The bitmap of columns present must have all of them; MySQL sets the spare bits too."""
@@ -131,23 +150,13 @@ class TableDecoder:
         if len(nulls) != self._width:
             raise IndexError("a null bitmap is cut off")
         present = [i for i in range(len(self._columns)) if not nulls[i // 8] >> (i % 8) & 1]
-        plan = self._fixed_plan(nulls, present) or self._cell_plan(present)
+        if self._fixed:
+            layout = "".join(self._codes[place] or "" for place in present)
+            plan: Plan = Run(nulls, len(self._columns), present, layout).take
+        else:
+            plan = self._cell_plan(present)
         self._plans[nulls] = plan
         return plan
-
-    def _fixed_plan(self, nulls: bytes, present: Sequence[int]) -> Plan | None:
-        layout = ""
-        converted: list[tuple[int, Conversion]] = []
-        for place, number in enumerate(present):
-            column = self._columns[number]
-            kind = column.mapped.type
-            code = _FIXED.get((kind, column.unsigned))
-            if code is None or (kind == t.DATETIME2 and column.mapped.meta):
-                return None
-            layout += code
-            if kind in self._conversions:
-                converted.append((place, self._conversions[kind]))
-        return Run(nulls, len(self._columns), present, layout, converted).take
 
     def _cell_plan(self, present: Sequence[int]) -> Plan:
         count, width = len(self._columns), self._width

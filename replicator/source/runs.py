@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from replicator.change import Row, Value
 from replicator.source.values import damaged, shortest_float32, unsigned_zero
 
 _REMEMBERED = 65_536
+_RELEARN = 32
+_FLOAT_BITS, _FLOAT_BIAS = 23, 127
+_DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
+_ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
 _DATETIME_SIGN = 0x8000000000
 _CLOCK_BITS = 17
-_ODD = ("e-3", "e-4", "n")  # maybe less than six digits, inf, nan: rare enough to go one by one
 
 
 class Conversion(Protocol):
@@ -34,31 +38,66 @@ class Conversion(Protocol):
         """The cells of one column."""
 
 
-class Memory(dict[bytes, Value]):
-    """A bounded memory of conversions: neighbouring rows repeat times and values."""
+class Floats:
+    """FLOAT cells: four bytes to the shortest decimal with the same bits.
 
-    def __init__(self, convert: Callable[[Sequence[bytes]], Sequence[Value]]) -> None:
-        super().__init__()
-        self._convert = convert
+    Sensors report counts of a converter, so values recur: a bounded number is remembered. Where
+    they do not recur, remembering costs more than converting, and is left off for a while.
+    """
 
-    def __missing__(self, raw: bytes) -> Value:
-        self._learn([raw])
-        return self[raw]
+    def __init__(self) -> None:
+        self._known: dict[bytes | None, Value] = {None: None}
+        self._unlearned = 0
 
-    def column(self, raw: Sequence[bytes]) -> Sequence[Value]:
-        """The values of a column; what is new is converted at once."""
-        known = list(map(self.get, raw))
-        if None not in known:
-            return known
-        if len(self) + len(raw) > _REMEMBERED:
-            self.clear()
-        self._learn([cell for cell in set(raw) if cell not in self])
-        return list(map(self.get, raw))
+    def __getitem__(self, raw: bytes, /) -> Value:
+        known = self._known.get(raw)
+        return self._learned([raw])[0] if known is None else known
 
-    def _learn(self, new: Sequence[bytes]) -> None:
-        if len(self) + len(new) > _REMEMBERED:
-            self.clear()
-        self.update(zip(new, self._convert(new), strict=True))
+    def column(self, raw: Sequence[bytes | None]) -> Sequence[Value]:
+        """All of a column."""
+        try:
+            return list(map(self._known.__getitem__, raw))
+        except KeyError:
+            new = [cell for cell in set(raw) if cell not in self._known and cell is not None]
+        known = self._known
+        fresh: dict[bytes | None, Value] = dict(zip(new, self._learned(new), strict=True))
+        return [fresh[cell] if cell in fresh else known[cell] for cell in raw]
+
+    def _learned(self, raw: Sequence[bytes]) -> Sequence[Value]:
+        values = shortest_floats(raw)
+        if len(self._known) < _REMEMBERED:
+            self._known.update(zip(raw, values, strict=True))
+            return values
+        self._unlearned += len(raw)
+        if self._unlearned > _RELEARN * _REMEMBERED:
+            self._unlearned = 0
+            self._known = {None: None}
+        return values
+
+
+class Datetimes:
+    """DATETIME(0) cells: five bytes to ISO 8601 text, put together from the date and the clock."""
+
+    def __init__(self) -> None:
+        self._dates: dict[int, str] = {}
+        self._clocks: dict[int, str] = {}
+
+    def __getitem__(self, raw: bytes, /) -> Value:
+        packed = int.from_bytes(raw, "big") - _DATETIME_SIGN
+        if packed < 0:
+            raise damaged("a DATETIME before year 0", raw.hex())
+        day, clock = packed >> _CLOCK_BITS, packed & (1 << _CLOCK_BITS) - 1
+        date, time = self._dates.get(day), self._clocks.get(clock)
+        if date is None:
+            date = _remember(self._dates, day, _date_text(day))
+        if time is None:
+            time = _remember(self._clocks, clock, _clock_text(clock))
+        return date + time
+
+    def column(self, raw: Sequence[bytes | None]) -> Sequence[Value]:
+        """All of a column; readings of one packet share their time."""
+        known = {cell: None if cell is None else self[cell] for cell in set(raw)}
+        return list(map(known.__getitem__, raw))
 
 
 class Doubles:
@@ -67,40 +106,29 @@ class Doubles:
     def __getitem__(self, raw: float, /) -> Value:
         return unsigned_zero(raw)
 
-    def column(self, raw: Sequence[float]) -> Sequence[Value]:
+    def column(self, raw: Sequence[float | None]) -> Sequence[Value]:
         """All of a column."""
-        return list(map(unsigned_zero, raw))
-
-
-def float_memory() -> Memory:
-    """For FLOAT cells: four bytes to the shortest decimal with the same bits."""
-    return Memory(shortest_floats)
-
-
-def datetime_memory() -> Memory:
-    """For DATETIME(0) cells: five bytes to ISO 8601 text."""
-    dates: dict[int, str] = {}
-    clocks: dict[int, str] = {}
-
-    def convert(raw: Sequence[bytes]) -> Sequence[Value]:
-        return [_datetime(cell, dates, clocks) for cell in raw]
-
-    return Memory(convert)
+        return [None if cell is None else unsigned_zero(cell) for cell in raw]
 
 
 def shortest_floats(raw: Sequence[bytes]) -> Sequence[float]:
-    """The shortest decimals of FLOAT cells: all with six digits, then what that did not give."""
+    """The shortest decimals of FLOAT cells, as ``shortest_float32`` finds them one by one.
+
+    Most values are decimals of up to seven digits. For those the nearest decimal with seven is a
+    whole number over a power of ten: multiplied, rounded and divided, all exact in a double where
+    ``_SCALES`` has a factor. What does not give the same bits again goes one by one.
+    """
     count = len(raw)
     joined = b"".join(raw)
     wide = struct.unpack(f"<{count}f", joined)
-    text = ("%.6g " * count) % wide
-    if any(part in text for part in _ODD):
+    scales = [_SCALES[bits >> _FLOAT_BITS & 0xFF] for bits in struct.unpack(f"<{count}I", joined)]
+    if 0.0 in scales:
         return [_one_float(value) for value in wide]
-    shown = [float(part) + 0.0 for part in text.split()]  # + 0.0: zero has no sign
-    try:
-        again = struct.pack(f"<{count}f", *shown)
-    except OverflowError:  # rounded up beyond the largest FLOAT
-        return [_one_float(value) for value in wide]
+    shown = [
+        ((value * scale + _ROUNDED) - _ROUNDED) / scale
+        for value, scale in zip(wide, scales, strict=True)
+    ]
+    again = struct.pack(f"<{count}f", *shown)
     if again != joined:
         for place in range(count):
             if again[4 * place : 4 * place + 4] != raw[place]:
@@ -114,17 +142,22 @@ def _one_float(value: float) -> float:
     return shortest_float32(value)
 
 
-def _datetime(raw: bytes, dates: dict[int, str], clocks: dict[int, str]) -> str:
-    packed = int.from_bytes(raw, "big") - _DATETIME_SIGN
-    if packed < 0:
-        raise damaged("a DATETIME before year 0", raw.hex())
-    day, clock = packed >> _CLOCK_BITS, packed & (1 << _CLOCK_BITS) - 1
-    date, time = dates.get(day), clocks.get(clock)
-    if date is None:
-        date = _remember(dates, day, _date_text(day))
-    if time is None:
-        time = _remember(clocks, clock, _clock_text(clock))
-    return date + time
+def _scale(exponent: int) -> float:
+    """The power of ten that leaves seven digits before the point, 0.0 where that is not sure.
+
+    ``exponent``: of a float32, with its bias. Not sure: where the power is inexact in a double, and
+    just below a power of ten, where float32 values lie wider apart than decimals of seven digits,
+    so that a decimal of six could be missed.
+    """
+    lowest = 2.0 ** (exponent - _FLOAT_BIAS)
+    decade = math.floor(math.log10(lowest))
+    places = _DIGITS - 1 - decade
+    if not 0 <= places <= _EXACT_POWER or lowest / 10.0**decade > _DENSE:
+        return 0.0
+    return 10.0**places
+
+
+_SCALES = tuple(_scale(exponent) for exponent in range(256))
 
 
 def _remember(memory: dict[int, str], key: int, text: str) -> str:
@@ -146,27 +179,20 @@ def _clock_text(clock: int) -> str:
 class Run:
     """The rows with one bitmap of NULLs.
 
-    ``places``     of the cells that are not NULL, among ``count`` columns
-    ``layout``     their struct codes
-    ``converted``  (place among them, conversion) of those that are not numbers as they stand there
+    ``places``  of the cells that are not NULL, among ``count`` columns
+    ``layout``  their struct codes
     """
 
-    def __init__(
-        self,
-        nulls: bytes,
-        count: int,
-        places: Sequence[int],
-        layout: str,
-        converted: Sequence[tuple[int, Conversion]],
-    ) -> None:
+    def __init__(self, nulls: bytes, count: int, places: Sequence[int], layout: str) -> None:
         self._nulls = nulls
-        self._count = count
-        self._places = None if len(places) == count else places
-        self._converted = converted
         self._row = struct.Struct(f"<{len(nulls)}x{layout}")
+        taken = iter(range(len(places)))
+        # The place of each column among the unpacked cells; behind them stands a None.
+        order = [next(taken) if place in places else len(places) for place in range(count)]
+        self._spread = itemgetter(*order) if len(places) < count > 1 else None
 
     def take(self, body: bytes, at: int, rows: list[Row]) -> int:
-        """Append the rows from an offset on that have this bitmap; the offset behind them.
+        """Append the rows from an offset on that have this bitmap, as unpacked; the offset behind.
 
         Raises IndexError where not even one is whole.
         """
@@ -175,10 +201,11 @@ class Run:
         if not count:
             raise IndexError("the last row is cut off")
         end = at + count * stride
-        if count == 1:
-            rows.append(self._one(self._row.unpack_from(body, at)))
+        unpacked = self._row.iter_unpack(body[at:end])
+        if self._spread is None:
+            rows += unpacked
         else:
-            rows += self._many(body[at:end], count)
+            rows += [self._spread((*cells, None)) for cells in unpacked]
         return end
 
     def _alike(self, body: bytes, at: int) -> int:
@@ -192,24 +219,16 @@ class Run:
             place += stride
         return (place - at) // stride
 
-    def _one(self, unpacked: Sequence[Any]) -> Row:
-        cells = list(unpacked)
-        for place, conversion in self._converted:
-            cells[place] = conversion[cells[place]]
-        if self._places is None:
-            return tuple(cells)
-        row: list[Value] = [None] * self._count
-        for place, cell in zip(self._places, cells, strict=True):
-            row[place] = cell
-        return tuple(row)
 
-    def _many(self, images: bytes, count: int) -> Iterator[Row]:
-        columns: list[Iterable[Value]] = list(zip(*self._row.iter_unpack(images), strict=True))
-        for place, conversion in self._converted:
-            columns[place] = conversion.column(columns[place])  # type: ignore[arg-type]  # a tuple
-        if self._places is not None:
-            spread: list[Iterable[Value]] = [[None] * count] * self._count
-            for place, column in zip(self._places, columns, strict=True):
-                spread[place] = column
-            columns = spread
-        return zip(*columns, strict=True)
+def converted(rows: list[Row], conversions: Sequence[tuple[int, Conversion]]) -> Sequence[Row]:
+    """Rows as unpacked with canonical values at the places of the conversions."""
+    if len(rows) == 1:
+        cells = list(rows[0])
+        for place, conversion in conversions:
+            if cells[place] is not None:
+                cells[place] = conversion[cells[place]]
+        return [tuple(cells)]
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, conversion in conversions:
+        columns[place] = conversion.column(columns[place])
+    return list(zip(*columns, strict=True))
