@@ -24,7 +24,7 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     database = StationDatabase(server, "bench_idle")
     with doing_nothing(folder / "server") as url:
         scene = Scene(folder / "station", database, url)
-        with scene.program("tail") as tail, scene.program("ship") as ship:
+        with scene.capturing() as tail, scene.program("ship") as ship:
             children = (tail, ship)
             wait(lambda: 0 < captured(scene.outbox) <= settled(scene.outbox), *children)
             time.sleep(min(_SETTLING, sizes.idle_seconds))

@@ -22,9 +22,8 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     database = StationDatabase(server, "bench_memory")
     with doing_nothing(folder / "server") as url:
         scene = Scene(folder / "station", database, url)
-        with scene.program("tail") as tail:  # the snapshot of the reference rows
-            wait(lambda: captured(scene.outbox) > 0, tail)
-        total = captured(scene.outbox) + sizes.backlog
+        with scene.capturing():
+            total = captured(scene.outbox) + sizes.backlog
         database.run(bulk_inserts(sizes.backlog))
         tail_peak = _peak(scene.program("tail"), lambda: captured(scene.outbox) >= total)
         ship_peak = _peak(scene.program("ship"), lambda: settled(scene.outbox) >= total)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.progress import captured
 from benchmarks.station import StationDatabase
 from demo.mariadbd import free_port
 from demo.processes import Child, ChildFailed
@@ -85,6 +86,13 @@ class Scene:
         """Our central server on SQLite, answering."""
         with self.program("central") as child:
             wait(lambda: _answers(self.url), child)
+            yield child
+
+    @contextmanager
+    def capturing(self) -> Iterator[Child]:
+        """`replicator tail`, behind its snapshot of the reference rows."""
+        with self.program("tail") as child:
+            wait(lambda: captured(self.outbox) > 0, child)
             yield child
 
 

@@ -44,5 +44,5 @@ TINY = Sizes(
     plain_end_to_end=10,
     wired=500,
     backlog=3_000,
-    idle_seconds=1.0,
+    idle_seconds=0.3,
 )

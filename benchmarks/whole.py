@@ -22,7 +22,7 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     """Adds ``end_to_end``: the clock runs from the first INSERT at the station on."""
     database = StationDatabase(server, "bench_whole")
     scene = Scene(folder, database)
-    with scene.central() as central, scene.program("tail") as tail, scene.program("ship") as ship:
+    with scene.central() as central, scene.capturing() as tail, scene.program("ship") as ship:
         children = (central, tail, ship)
         wait(lambda: _stored(scene, "Sensor") == NODES * len(TYPES), *children)
 

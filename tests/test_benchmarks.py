@@ -58,6 +58,7 @@ def test_every_figure_is_documented() -> None:
     assert set(documented()) == set().union(*_FIGURES.values())
 
 
+@pytest.mark.filterwarnings("ignore:'db' is deprecated:DeprecationWarning")  # mysql-replication
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_gives_the_documented_figures(
     name: str, mariadb: PrivateMariaDB, folder: Path

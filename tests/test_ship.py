@@ -24,6 +24,7 @@ from replicator.delivery import (
     Rejected,
     Retry,
 )
+from replicator.errors import DestinationRefused
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
@@ -43,10 +44,14 @@ class Centre:
     closed_houses: set[int] = field(default_factory=set)
     locations: dict[int, int] = field(default_factory=dict)
     fail_after: list[int] = field(default_factory=list)
+    mapping_gone: bool = False
+    refuses: bool = False
 
     def deliver(self, parcels: Sequence[Parcel]) -> Delivery:
         keys = [(parcel.row.table, parcel.row.key) for parcel in parcels]
         assert len(set(keys)) == len(keys), "one key twice in one call"
+        if self.refuses:
+            raise DestinationRefused("the central server does not let us in")
         room = self.fail_after.pop(0) if self.fail_after else len(parcels)
         outcomes: list[Outcome] = [self._store(p) for p in parcels[:room]]
         outcomes += [Retry("the link is down")] * (len(parcels) - len(outcomes))
@@ -54,7 +59,7 @@ class Centre:
 
     def _store(self, parcel: Parcel) -> Outcome:
         row = parcel.row
-        if row.values["value"] == BAD:
+        if row.values["value"] == BAD or self.mapping_gone:
             return Rejected("refused", "bad value")
         self.arrivals.append(row)
         if row.op is Op.DELETE:
@@ -72,6 +77,10 @@ class Centre:
 
     def apply(self, table: str, local_id: int, op: Op) -> Delivered | Rejected | Blocked:
         return Delivered()
+
+    def outdated(self, row: QueuedRow) -> bool:
+        gone, self.mapping_gone = self.mapping_gone, False
+        return gone
 
 
 class World:
@@ -168,6 +177,45 @@ def test_one_bad_row_is_parked_and_the_others_arrive(world: World) -> None:
     world.ship_all()
     assert len(world.centre.rows) == 9
     assert [reason for _, reason in world.parked("rejected")] == ["refused"]
+
+
+def test_a_row_refused_for_a_mapping_that_no_longer_holds_is_sent_again(world: World) -> None:
+    world.ship_all()
+    for second in range(4):
+        world.reading(second, 0.5, 10)
+    world.centre.mapping_gone = True
+    assert world.ship.step().retry is not None
+    world.ship_all()
+    assert len(world.centre.rows) == 4
+    assert world.parked("rejected") == []
+
+
+def test_the_same_in_a_lane_that_drains(world: World) -> None:
+    world.centre.closed_houses = {1}
+    for second in range(4):
+        world.reading(second, 0.5, 10)
+    world.ship_all()
+    world.centre.closed_houses = set()
+    world.centre.mapping_gone = True
+    world.now += 61
+    assert world.ship.step().retry is not None
+    assert len(world.parked("blocked")) == 4
+    world.ship_all()
+    assert len(world.centre.rows) == 4
+    assert world.parked("rejected") == []
+
+
+def test_a_destination_that_turns_us_away_moves_nothing(world: World) -> None:
+    world.ship_all()
+    world.reading(1, 0.5, 10)
+    before = world.deliveries.cursor()
+    world.centre.refuses = True
+    with pytest.raises(DestinationRefused):
+        world.ship.step()
+    assert world.deliveries.cursor() == before
+    world.centre.refuses = False
+    world.ship_all()
+    assert len(world.centre.rows) == 1
 
 
 def test_a_corrected_row_supersedes_its_parked_version(world: World) -> None:

@@ -71,7 +71,8 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
 
 
 def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
-    pipeline.connect()  # a log that was reset may look as if it had been read to its end
+    """Positions are only compared once the log is open: it may have become another one."""
+    pipeline.connect()
     while not stop.is_set():
         place = pipeline.position
         if place is not None and pipeline.snapshot is None and place.has_reached(target):

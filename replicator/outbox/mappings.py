@@ -63,11 +63,11 @@ class Mappings:
             )
         self._remote.pop((table, local_id), None)
 
-    def owner(self, table: str, remote_id: int) -> int | None:
-        """The local id mapped to a remote id (the lowest), if any."""
+    def owners(self, table: str, remote_id: int) -> list[int]:
+        """The local ids mapped to a remote id, in order."""
         with translated(self._path):
-            row = self._connection.execute(
-                "SELECT min(local_id) FROM mapping WHERE table_name = ? AND remote_id = ?",
+            rows = self._connection.execute(
+                "SELECT local_id FROM mapping WHERE table_name = ? AND remote_id = ? ORDER BY 1",
                 (table, remote_id),
-            ).fetchone()
-        return None if row is None else row[0]
+            ).fetchall()
+        return [local_id for (local_id,) in rows]

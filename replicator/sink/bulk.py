@@ -4,31 +4,29 @@ The rules this file keeps:
   * rows go out in order, and nothing behind a row that may not be stored is claimed to be;
   * a batch that is refused as a whole is halved until the bad rows stand alone, at a cost of about
     2·log₂(n) requests a bad row;
-  * a row is only called bad by a server that is well: the probe answers, and a row it has taken
-    before it takes again (so that a full disk there does not park everything).
+  * a row is only called bad by a server that is well and stores (sink.witness).
 """
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
-from replicator.change import Op, Value
+from replicator.change import Op
 from replicator.delivery import Delivered, Delivery, Outcome, Parcel, Rejected, Retry
 from replicator.errors import DestinationUnavailable
 from replicator.model import TABLES
 from replicator.sink.directory import Directory, Refused
 from replicator.sink.judge import Bad, Denied, Failure, Stored, TooLarge, Wait, judged_bulk
 from replicator.sink.link import Link
+from replicator.sink.witness import Body, Witness
 
 _LEVEL = 6
 _HEADERS = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
 _RECEIPTS = {**_HEADERS, "X-Replicator-Receipt": "1"}
-
-Body = Mapping[str, Value]
 
 
 class BulkSender:
@@ -40,7 +38,7 @@ class BulkSender:
         self._link = link
         self._directory = directory
         self._monotonic = monotonic
-        self._witness: Body | None = None
+        self._witness = Witness(link, directory, self._post)
 
     def deliver(self, parcels: Sequence[Parcel]) -> Delivery:
         """Raises DestinationRefused; a link or server that fails makes the rest Retry."""
@@ -48,8 +46,8 @@ class BulkSender:
         requests, sent = rest.requests, rest.bytes_sent
         outcomes: list[Outcome] = []
         retry: Retry | None = None
-        too_large = False
-        waiting = [parcels]
+        too_large = doubted = False
+        waiting = [parcels] if parcels else []
         try:
             while waiting and retry is None:
                 part = waiting.pop()
@@ -58,6 +56,9 @@ class BulkSender:
                 if isinstance(found, Wait):
                     retry = Retry(found.reason, found.after)
                 elif isinstance(found, TooLarge | Bad):
+                    if not doubted:
+                        self._link.ensure_well()
+                        doubted = True
                     half = len(part) // 2
                     waiting += [part[half:], part[:half]]
                 else:
@@ -66,13 +67,8 @@ class BulkSender:
             retry = Retry(str(error), error.after)
         if retry is not None:
             outcomes += [retry] * (len(parcels) - len(outcomes))
-        return Delivery(
-            outcomes,
-            rest.requests - requests,
-            rest.bytes_sent - sent,
-            self._monotonic() - began,
-            too_large,
-        )
+        cost = (rest.requests - requests, rest.bytes_sent - sent, self._monotonic() - began)
+        return Delivery(outcomes, *cost, too_large)
 
     def _attempt(self, parcels: Sequence[Parcel]) -> Sequence[Outcome] | Wait | Bad | TooLarge:
         """Outcomes of one request; Bad and TooLarge only for what can be halved."""
@@ -81,18 +77,18 @@ class BulkSender:
             return self._outcomes(parcels, found)
         if isinstance(found, Denied):
             raise self._link.error(found)
-        if isinstance(found, Wait):
+        if isinstance(found, Wait) or len(parcels) > 1:
             return found
-        if isinstance(found, Bad):
-            self._link.ensure_well()
-        if len(parcels) > 1:
-            return found
+        return self._blamed(parcels[0], found)
+
+    def _blamed(self, parcel: Parcel, found: Bad | TooLarge) -> Sequence[Outcome] | Wait:
+        """A row that is refused alone, by a server that is well and stores."""
+        self._link.ensure_well()
+        objection = self._witness.objection(parcel)
+        if objection:
+            return Wait(f"the central server stores nothing now: {objection}")
         if isinstance(found, TooLarge):
             return [Rejected("too-large", "413: the row alone is too large for the server")]
-        if self._witness is not None:
-            again = self._post([self._witness])
-            if not isinstance(again, Stored):
-                return Wait(f"the central server stores nothing now: {_said(again)}")
         return [Rejected("refused", f"the central server answers {found.words}")]
 
     def _post(self, bodies: Sequence[Body]) -> Stored | Failure:
@@ -108,8 +104,8 @@ class BulkSender:
         for index, parcel in enumerate(parcels):
             rejected = stored.rejected.get(index) or self._not_applied(parcel)
             outcomes.append(rejected or delivered)
-            if rejected is None:  # after a delete none: sending an older row would bring it back
-                self._witness = None if parcel.row.op is Op.DELETE else parcel.body
+            if index not in stored.rejected:
+                self._witness.saw(parcel, applied=rejected is None)
         return outcomes
 
     def _not_applied(self, parcel: Parcel) -> Rejected | None:
@@ -139,14 +135,3 @@ class BulkSender:
             self._link.ensure_well()
             return Refused(found.words)
         raise self._link.error(found)
-
-
-def _said(failed: Failure) -> str:
-    match failed:
-        case Bad():
-            return failed.words
-        case Wait():
-            return failed.reason
-        case Denied():
-            return failed.detail
-    return "413"

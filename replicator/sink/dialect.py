@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replicator.model import STREAM_TABLES, TABLES
-from replicator.sink.judge import Denied, Reply, Wait, failure, rows_of, words
+from replicator.sink.judge import Bad, Denied, Reply, Wait, failure, rows_of, words
 
 SIGNATURE_HEADER = "x-replicator-central"
 PROBE_TABLE = "SensorType"
@@ -56,6 +56,10 @@ def recognised(capabilities: Reply) -> Dialect | Wait | Denied | None:
     if capabilities.status == 200 and isinstance(said, dict):
         return _ours(said, capabilities)
     failed = failure(capabilities)
+    if failed is None:  # the original says 500 of a type that it does not know
+        return _no_answer(capabilities)
+    if isinstance(failed, Bad) and isinstance(said, dict) and "error" in said:
+        return Wait(f"the central server did not say what it can do: {failed.words}")
     if isinstance(failed, Wait):
         return failed
     if isinstance(failed, Denied) and capabilities.status != 404:
@@ -63,13 +67,19 @@ def recognised(capabilities: Reply) -> Dialect | Wait | Denied | None:
     return None
 
 
+def _no_answer(reply: Reply) -> Wait | Denied:
+    if reply.body.lstrip().startswith(b"<"):  # a page: a wrong path, or a captive portal
+        return Denied("this is not a central server", words(reply), "[destination NAME] url")
+    return Wait(f"the central server's answer is not understood: {words(reply)}")
+
+
 def _ours(said: dict[str, object], reply: Reply) -> Dialect | Denied:
     if said.get("server") != OURS.name:
         return Denied("this is not a central server", words(reply), "[destination NAME] url")
     features = said.get("features")
-    offered = set(features) if isinstance(features, list) else set()
-    if not offered >= _NEEDED:
-        lacking = ", ".join(sorted(_NEEDED - offered))
+    missing = [f for f in sorted(_NEEDED) if not isinstance(features, list) or f not in features]
+    if missing:
+        lacking = ", ".join(missing)
         return Denied("the central server is too old", f"it lacks {lacking}", "update it")
     return OURS
 
@@ -83,6 +93,6 @@ def probed(probe: Reply) -> Dialect | Wait | Denied:
         return ORIGINAL
     if isinstance(rows, Denied):
         return rows
-    if probe.status == 200:  # a page of HTML: a wrong path, or a captive portal
-        return Denied("this is not a central server", words(probe), "[destination NAME] url")
+    if probe.status == 200:
+        return _no_answer(probe)
     return rows if isinstance(rows, Wait) else Wait(f"the central server is ill: {words(probe)}")

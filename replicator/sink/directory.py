@@ -17,7 +17,7 @@ import orjson
 
 from replicator.change import Value
 from replicator.model import Table
-from replicator.sink.judge import Bad, Failure, TooLarge, row_of, rows_of
+from replicator.sink.judge import Bad, Failure, TooLarge, Wait, row_of, rows_of
 from replicator.sink.link import Link
 
 _PAGE_ROWS = 500
@@ -41,7 +41,7 @@ class Directory:
 
     def get(self, model: Table, remote_id: int) -> RemoteRow | None:
         """The row with an id."""
-        rows = self._rows(model, f"{remote_id}", 0)
+        rows = self._rows(model, _one(remote_id), 0)
         return next((row for row in rows if row.get("id") == remote_id), None)
 
     def find(self, model: Table, key: Mapping[str, Value]) -> RemoteRow | None:
@@ -60,9 +60,13 @@ class Directory:
 
     def update(self, model: Table, remote_id: int, body: Mapping[str, Value]) -> Refused | None:
         """Make a row like this; the body must be complete."""
-        reply = self._link.rest.call("PUT", f"{_path(model)}/{remote_id}", _encoded(body), _JSON)
-        row = row_of(reply, model.name)
-        return None if isinstance(row, Mapping) else self._refused(row)
+        where = f"{_path(model)}/{_one(remote_id)}"
+        row = row_of(self._link.rest.call("PUT", where, _encoded(body), _JSON), model.name)
+        if not isinstance(row, Mapping):
+            return self._refused(row)
+        if row["id"] != remote_id:
+            raise self._link.error(Wait(f"the central server answered with row {row['id']}"))
+        return None
 
     def _refused(self, failed: Failure) -> Refused:
         if isinstance(failed, Bad | TooLarge):
@@ -98,6 +102,10 @@ class Directory:
 def matches_key(row: RemoteRow, key: Mapping[str, Value]) -> bool:
     """Every field of the key is there and the same, letter by letter."""
     return all(column in row and row[column] == value for column, value in key.items())
+
+
+def _one(remote_id: int) -> str:
+    return f"{remote_id}" if remote_id >= 0 else f"?id={remote_id}"  # "-1" is no number in a path
 
 
 def _path(model: Table) -> str:

@@ -52,7 +52,7 @@ class Mappings(Protocol):
         natural_key: Values,
         matched_by: str,
     ) -> None: ...
-    def owner(self, table: str, remote_id: int) -> int | None: ...
+    def owners(self, table: str, remote_id: int) -> list[int]: ...
     def forget(self, table: str, local_id: int) -> None: ...
 
 
@@ -78,6 +78,7 @@ class Identities:
         self._station = station
         self._monotonic = monotonic
         self._rejected: dict[tuple[str, int], tuple[float, Rejected]] = {}
+        self._unseen: dict[str, Body] = {}
         self.current: dict[tuple[str, int], Body] = {}
 
     def remote(self, table: str, local_id: int) -> int | Problem:
@@ -109,7 +110,7 @@ class Identities:
             body = self.body(model, row)
             if not isinstance(body, dict):
                 return body
-            made = self._create(model, local_id, key, body)
+            made = self._create(model, local_id, row, key, body)
             if isinstance(made, Blocked):
                 return made
             found, new = made
@@ -130,19 +131,26 @@ class Identities:
         return self._directory.find(model, key)
 
     def _create(
-        self, model: Table, local_id: int, key: Body, body: Body
+        self, model: Table, local_id: int, row: Values, key: Body, body: Body
     ) -> tuple[RemoteRow, bool] | Blocked:
+        me = f"{model.name}:{local_id}"
+        if self._unseen.get(me) == key:  # every further try would make another row
+            return Blocked(me, "created, but the centre does not show it as it is here")
         made = self._directory.create(model, body)
         if isinstance(made, Refused):
-            return Blocked(f"{model.name}:{local_id}", f"the central server answers {made.words}")
+            self.outdated(model, row)
+            return Blocked(me, f"the central server answers {made.words}")
+        self._unseen[me] = key
         if not matches_key(made[0], key):
-            return Blocked(f"{model.name}:{local_id}", "the centre answered with another row")
-        if self._link.dialect.finds_by_key:
-            return made
-        there = self._look_up(model, local_id, key)
-        if there is None or "id" not in there:
-            return Blocked(f"{model.name}:{local_id}", "created, but the centre does not show it")
-        return there, there["id"] == made[0]["id"]
+            return Blocked(me, "the centre answered with another row")
+        there = made[0]
+        if not self._link.dialect.finds_by_key:
+            found = self._look_up(model, local_id, key)
+            if found is None:
+                return Blocked(me, "created, but the centre does not show it")
+            there = found
+        del self._unseen[me]
+        return there, made[1] and there["id"] == made[0]["id"]
 
     def _establish_blindly(
         self, model: Table, local_id: int, row: Values, key: Body
@@ -163,9 +171,12 @@ class Identities:
         return number
 
     def _owned(self, model: Table, local_id: int, remote_id: int) -> Rejected | None:
-        """Two rows of the station that would become one at the centre."""
-        owner = self._mappings.owner(model.name, remote_id) if model.distinct else None
-        if owner is None or owner == local_id or self._station.is_deleted(model.name, owner):
+        """Two rows of the station, both there still, that would become one at the centre."""
+        if not model.distinct or self._station.is_deleted(model.name, local_id):
+            return None
+        others = (i for i in self._mappings.owners(model.name, remote_id) if i != local_id)
+        owner = next((i for i in others if not self._station.is_deleted(model.name, i)), None)
+        if owner is None:
             return None
         return Rejected(
             "conflict",
@@ -182,6 +193,27 @@ class Identities:
     def reconsider(self, table: str, local_id: int) -> None:
         """The row has changed here: what was wrong with it may be mended."""
         self._rejected.pop((table, local_id), None)
+
+    def outdated(self, model: Table, row: Values) -> bool:
+        """Forget the mappings of what a refused row refers to and the destination no longer has.
+
+        True where there were any: the row may be taken once they are made anew.
+        """
+        references = [(t, row.get(column)) for column, t in model.references.items()]
+        gone = [self._is_gone(t, i) for t, i in references if isinstance(i, int)]
+        return any(gone)
+
+    def _is_gone(self, table: str, local_id: int) -> bool:
+        remote_id = self._mappings.get(table, local_id)
+        if remote_id is None or table not in self._link.dialect.listed:
+            return False
+        if self._directory.get(TABLES[table], remote_id) is not None:
+            return False
+        self.forget(table, local_id)
+        row = self._station.reference(table, local_id)
+        if row is not None:  # a house takes its locations along
+            self.outdated(TABLES[table], row)
+        return True
 
     def forget(self, table: str, local_id: int) -> None:
         """The destination no longer bears the mapping out."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -82,9 +83,10 @@ Failure = Wait | Bad | TooLarge | Denied
 
 def failure(reply: Reply) -> Failure | None:
     """What a status that is no success means; None for 2xx."""
-    status, said = reply.status, words(reply)
+    status = reply.status
     if 200 <= status < 300:
         return None
+    said = words(reply)
     if status in _PATIENCE:
         return Wait(f"the central server answered {said}", retry_after(reply))
     if status in _ROWS:
@@ -96,7 +98,7 @@ def failure(reply: Reply) -> Failure | None:
         return Denied("the central server does not let us in", said, hint)
     if status >= 500:
         return Wait(f"the central server answered {said}", retry_after(reply))
-    where = reply.headers.get("location", "")
+    where = _line(reply.headers.get("location", ""))
     detail = f"{said} → {where}" if where else said
     return Denied("this is not a central server", detail, "[destination NAME] url")
 
@@ -113,13 +115,13 @@ def judged_bulk(reply: Reply, rows: int, *, receipts: bool) -> Stored | Failure:
     if not receipts:
         known = reply.status == 201 and said == []
         return Stored("", {}) if known else _not_understood(reply)
-    if not isinstance(said, dict):
+    if reply.status != 200 or not isinstance(said, dict):
         return _not_understood(reply)
     rejected = _rejected(said.get("rejected"), rows)
     receipt, stored = said.get("receipt"), said.get("stored")
-    if rejected is None or not isinstance(receipt, str) or stored != rows - len(rejected):
+    if rejected is None or not isinstance(receipt, str) or type(stored) is not int:
         return _not_understood(reply)
-    return Stored(receipt, rejected)
+    return Stored(receipt, rejected) if stored == rows - len(rejected) else _not_understood(reply)
 
 
 def _rejected(said: object, rows: int) -> dict[int, Rejected] | None:
@@ -130,7 +132,7 @@ def _rejected(said: object, rows: int) -> dict[int, Rejected] | None:
     for item in said:
         match item:
             case {"index": int(index), "reason": str(reason), "detail": str(detail)} if (
-                0 <= index < rows
+                type(index) is int and 0 <= index < rows  # JSON's true is no index
             ):
                 found[index] = Rejected(reason, detail)
             case _:
@@ -148,7 +150,8 @@ def row_of(reply: Reply, table: str) -> Mapping[str, Any] | Failure:
     if failed is not None:
         return failed
     said = reply.json()
-    return said if _is_row(said, table) else _not_understood(reply)
+    known = reply.status in (200, 201) and _is_row(said, table)
+    return said if known else _not_understood(reply)
 
 
 def rows_of(reply: Reply, table: str) -> list[Mapping[str, Any]] | Failure:
@@ -175,9 +178,14 @@ def words(reply: Reply) -> str:
         text = said["detail"]
     else:
         text = reply.body[: 4 * _WORDS].decode("utf-8", "replace")
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    shown = line if len(line) <= _WORDS else line[:_WORDS] + "…"
+    shown = _line(text)
     return f"{reply.status}: {shown}" if shown else str(reply.status)
+
+
+def _line(text: str) -> str:
+    printable = (c if c.isprintable() else " " for c in text[: 4 * _WORDS])
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= _WORDS else line[:_WORDS] + "…"
 
 
 def retry_after(reply: Reply) -> float | None:
@@ -186,11 +194,18 @@ def retry_after(reply: Reply) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(value) if value.isdecimal() else _until(value, reply.headers.get("date"))
-    except ValueError:  # neither form: as if it had not been sent
-        return None
+        number = value.isascii() and value.isdigit()
+        seconds = float(value) if number else _until(value, reply.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError, IndexError):  # all of them from email.utils
+        return None  # neither form: as if it had not been sent
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _until(moment: str, now: str | None) -> float:
-    return (parsedate_to_datetime(moment) - parsedate_to_datetime(now or "")).total_seconds()
+def _until(moment: str, now: str) -> float:
+    return (_aware(moment) - _aware(now)).total_seconds()
+
+
+def _aware(date: str) -> datetime:
+    """A date with the zone "-0000" comes without one; it is in UTC."""
+    found = parsedate_to_datetime(date)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

@@ -8,10 +8,11 @@ from replicator.change import Op, Value
 from replicator.delivery import Blocked, Delivered, QueuedRow, Rejected
 from replicator.model import TABLES, Identity, Table
 from replicator.sink.bulk import BulkSender
-from replicator.sink.directory import Directory, Refused
+from replicator.sink.directory import Directory, Refused, RemoteRow
 from replicator.sink.identities import Body, Identities, Problem, References
+from replicator.sink.judge import Bad
 from replicator.sink.link import Link
-from replicator.sink.resolve import agrees, conflict, incomplete_key, translated
+from replicator.sink.resolve import agrees, blind_id, conflict, incomplete_key, translated
 
 
 class RemoteResolver:
@@ -52,6 +53,10 @@ class RemoteResolver:
             return found
         return {"__table__": row.table, **({"__op__": "delete"} if delete else {}), **found}
 
+    def outdated(self, row: QueuedRow) -> bool:
+        """Whether a refused row referred to what is gone at the destination; that is forgotten."""
+        return self._identities.outdated(TABLES[row.table], row.values)
+
     def apply(self, table: str, local_id: int, op: Op) -> Delivered | Problem:
         """Make the destination's row like the station's latest."""
         if op is Op.DELETE:
@@ -85,15 +90,13 @@ class RemoteResolver:
         """Bring a row that is mapped up to date."""
         dialect = self._link.dialect
         if model.name not in dialect.listed:
+            if remote_id != blind_id([body[column] for column in model.natural_key]):
+                return self._anew(model, local_id)  # the id says to what it belongs
             refused = self._bulk.store_one({"__table__": model.name, **body, "id": remote_id})
             return self._done(model, local_id, body, refused)
         theirs = self._directory.get(model, remote_id)
         if theirs is None:  # gone there since it was mapped
-            self._identities.forget(model.name, local_id)
-            again = self._identities.remote(model.name, local_id)
-            return (
-                Delivered() if isinstance(again, int) else _own_fault(again, model.name, local_id)
-            )
+            return self._anew(model, local_id)
         clash = conflict(model, body, theirs)
         if clash is not None:
             self._identities.forget(model.name, local_id)
@@ -104,7 +107,31 @@ class RemoteResolver:
         if taken is not None:
             return taken
         whole = {**theirs, **body, "id": remote_id}
-        return self._done(model, local_id, body, self._directory.update(model, remote_id, whole))
+        refused = self._directory.update(model, remote_id, whole)
+        if refused is not None:
+            self._ensure_it_stores(model, theirs, refused)
+            row = self._station.reference(model.name, local_id)
+            if row is not None and self._identities.outdated(model, row):
+                why = f"the central server answers {refused.words}"
+                return Blocked(f"{model.name}:{local_id}", why)
+        return self._done(model, local_id, body, refused)
+
+    def _ensure_it_stores(self, model: Table, theirs: RemoteRow, refused: Refused) -> None:
+        """A row is only to blame where the server takes the one that it has. Raises for the others.
+
+        Not asked where its FLOATs may lack bits: they would be taken away there too.
+        """
+        exact = self._link.dialect.exact_floats
+        if not exact and any(isinstance(value, float) for value in theirs.values()):
+            return
+        if self._directory.update(model, theirs["id"], theirs) is not None:
+            raise self._link.error(Bad(f"it changes no row now: {refused.words}"))
+
+    def _anew(self, model: Table, local_id: int) -> Delivered | Problem:
+        """The mapping no longer holds: find or create the row again."""
+        self._identities.forget(model.name, local_id)
+        again = self._identities.remote(model.name, local_id)
+        return Delivered() if isinstance(again, int) else _own_fault(again, model.name, local_id)
 
     def _taken(self, model: Table, remote_id: int, body: Body) -> Rejected | None:
         """Another row already has the new natural key, on a server that would let it be doubled."""

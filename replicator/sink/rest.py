@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import re
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +12,16 @@ import requests
 import urllib3
 
 from replicator import __version__
-from replicator.errors import DestinationUnavailable
+from replicator.errors import DestinationRefused, DestinationUnavailable
 from replicator.sink.judge import Reply
+from replicator.sink.timed import TimedSession
 
 MOST_BYTES = 16 << 20
 _CHUNK = 1 << 16
+_EITHER_ZLIB_OR_GZIP = 47
+_ENCODINGS = {"": False, "identity": False, "gzip": True, "x-gzip": True, "deflate": True}
+_OBJECT = re.compile(r"<[^<>]* object at 0x[0-9a-f]+>:? ?|\w+\(host='[^']*', port=\d+\):? ?")
+_LONG_TOKEN = 16  # a shorter one may occur in an answer by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,15 @@ class _Bearer(requests.auth.AuthBase):
 class Rest:
     """One connection, kept alive. ``requests`` and ``bytes_sent`` (bodies) count what it cost."""
 
-    def __init__(self, address: Address, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, address: Address) -> None:
         self.address = address
         self.requests = 0
         self.bytes_sent = 0
-        self._monotonic = monotonic
-        self._session = requests.Session()
+        self._session = TimedSession()
         self._session.auth = _Bearer(address.token)
-        self._session.verify = str(address.ca_file) if address.ca_file else True
         self._session.headers["User-Agent"] = f"replicator/{__version__}"
         self._session.headers["Accept"] = "application/json"
+        self._session.headers["Accept-Encoding"] = "gzip"
 
     def call(
         self,
@@ -65,52 +70,96 @@ class Rest:
         """One request below ``rest/``; ``path`` with its query, already encoded.
 
         Raises DestinationUnavailable: no connection, no whole answer in time, one too large.
+        DestinationRefused: a token that no header can carry.
         """
+        token = self.address.token
+        if not (token.isascii() and token.isprintable()):
+            hint = "[destination NAME] token: printable ASCII on one line"
+            raise DestinationRefused("the token cannot be sent", self.address.url, hint)
         self.requests += 1
         self.bytes_sent += len(body or b"")
-        deadline = self._monotonic() + self.address.timeout
         try:
-            with self._session.request(
-                method,
-                f"{self.address.url}rest/{path}",
-                data=body,
-                headers=dict(headers or {}),
-                timeout=(self.address.connect_timeout, self.address.timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                content = self._content(answer, deadline)
+            status, found, content = self._exchange(method, path, body, dict(headers or {}))
         except requests.exceptions.SSLError as error:
             hint = "[destination NAME] ca_file, or the server's certificate"
             raise self._unavailable("TLS with the central server failed", error, hint) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             hint = "nothing is lost; it is tried again"
             raise self._unavailable("the central server cannot be reached", error, hint) from error
-        found = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(answer.status_code, found, content)
+        return self._without_token(Reply(status, found, content))
 
-    def _content(self, answer: requests.Response, deadline: float) -> bytes:
-        """The whole body. ``read1`` returns with what is there, so that a drip is noticed too."""
-        content = bytearray()
-        while part := answer.raw.read1(_CHUNK, decode_content=True):
-            content += part
-            if len(content) > MOST_BYTES:
-                raise self._unavailable(
-                    "the central server's answer is too large", f"more than {MOST_BYTES:,} bytes"
-                )
-            if self._monotonic() > deadline:
-                raise self._unavailable(
-                    "the central server's answer takes too long",
-                    f"more than {self.address.timeout:g} s",
-                    "[destination NAME] timeout",
-                )
-        return bytes(content)
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        with self._session.request(
+            method,
+            f"{self.address.url}rest/{path}",
+            data=body,
+            headers=headers,
+            timeout=(self.address.connect_timeout, self.address.timeout),
+            allow_redirects=False,
+            stream=True,
+            # Said here, not on the session: there REQUESTS_CA_BUNDLE would win over it.
+            verify=str(self.address.ca_file) if self.address.ca_file else True,
+        ) as answer:
+            content = bytearray()
+            while part := answer.raw.read1(_CHUNK, decode_content=False):
+                content += part
+                if len(content) > MOST_BYTES:
+                    raise self._too_large()
+        found = {name.lower(): value for name, value in answer.headers.items()}
+        return answer.status_code, found, self._decoded(content, found.get("content-encoding", ""))
+
+    def _decoded(self, content: bytearray, encoding: str) -> bytes:
+        """What was compressed, by our own hand: a small answer may hold a huge one."""
+        packed = _ENCODINGS.get(encoding.strip().lower())
+        if packed is None:
+            raise self._unavailable("the central server's answer is not understood", encoding)
+        if not packed or not content:
+            return bytes(content)
+        unpacker = zlib.decompressobj(_EITHER_ZLIB_OR_GZIP)
+        try:
+            plain = unpacker.decompress(content, MOST_BYTES + 1)
+        except zlib.error as error:
+            raise self._unavailable(
+                "the central server's answer is not understood", error
+            ) from error
+        if len(plain) > MOST_BYTES:
+            raise self._too_large()
+        if not unpacker.eof or unpacker.unused_data:
+            raise self._unavailable("the central server's answer is not whole", encoding)
+        return plain
+
+    def _without_token(self, reply: Reply) -> Reply:
+        """A server that repeats what it was sent must not put the token into our errors."""
+        token = self.address.token
+        if len(token) < _LONG_TOKEN:
+            return reply
+        headers = {name: value.replace(token, "*") for name, value in reply.headers.items()}
+        return Reply(reply.status, headers, reply.body.replace(token.encode(), b"*"))
+
+    def _too_large(self) -> DestinationUnavailable:
+        return self._unavailable(
+            "the central server's answer is too large", f"more than {MOST_BYTES:,} bytes"
+        )
 
     def _unavailable(
         self, what: str, why: Exception | str, hint: str = ""
     ) -> DestinationUnavailable:
-        return DestinationUnavailable(what, f"{self.address.url}: {why}", hint)
+        said = why if isinstance(why, str) else _cause(why)
+        return DestinationUnavailable(what, f"{self.address.url}: {said}", hint)
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
+
+
+def _cause(error: BaseException) -> str:
+    """The words of the error that libraries have wrapped, without their class names."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        error = inner
+        nested = (part for part in (getattr(error, "reason", None), *error.args))
+        inner = next((part for part in nested if isinstance(part, BaseException)), None)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return _OBJECT.sub("", said) or type(error).__name__

@@ -3,7 +3,8 @@
 The rules this file keeps:
   * a row of a held lane is held too, so that a lane stays in order;
   * a row that waits for something the station does not have is rejected, not waited for;
-  * no call of the sender holds two versions of one row.
+  * no call of the sender holds two versions of one row;
+  * a row that is refused because of a mapping that no longer holds is sent again, not rejected.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from replicator.delivery import (
     Blocked,
     Delivered,
     Delivery,
+    Outcome,
     Parcel,
     QueuedRow,
     Rejected,
@@ -24,6 +26,8 @@ from replicator.delivery import (
 )
 from replicator.errors import DestinationUnavailable
 from replicator.model import TABLES
+
+_MAPPING_REASONS = frozenset({"refused", "unknown-reference"})
 
 Result = Delivered | Rejected | Blocked
 
@@ -43,6 +47,9 @@ class Resolver(Protocol):
 
     def apply(self, table: str, local_id: int, op: Op) -> Delivered | Rejected | Blocked:
         """Make the destination's row like the station's latest."""
+
+    def outdated(self, row: QueuedRow) -> bool:
+        """Whether a refused row referred to what is gone at the destination; that is forgotten."""
 
 
 @dataclass(slots=True)
@@ -137,15 +144,22 @@ class Rounds:
         places = list(waiting.values())
         waiting.clear()
         delivery = self._sender.deliver([parcel for _, parcel in places])
-        for (index, _), outcome in zip(places, delivery.outcomes, strict=True):
+        for (index, parcel), outcome in zip(places, delivery.outcomes, strict=True):
             if isinstance(outcome, Retry):
                 done.retry = done.retry or outcome
+                continue
+            if self._may_yet_be_taken(parcel, outcome, done):
+                done.retry = Retry("the destination no longer has what a row refers to")
                 continue
             done.results[index] = outcome
             if isinstance(outcome, Delivered) and outcome.receipt:
                 done.receipt = outcome.receipt
         _add_cost(done, delivery, len(places))
         return done.retry is None
+
+    def _may_yet_be_taken(self, parcel: Parcel, outcome: Outcome, done: Round) -> bool:
+        refused = isinstance(outcome, Rejected) and outcome.reason in _MAPPING_REASONS
+        return refused and done.retry is None and self._resolver.outdated(parcel.row)
 
 
 def _add_cost(done: Round, delivery: Delivery, sent: int) -> None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from replicator.errors import SourceMisconfigured, Unsupported
 from replicator.model import TABLES, split_key
 from replicator.source import tablemap as t
+from replicator.source.charsets import BINARY, is_known_charset
 from replicator.source.decode import DecodedColumn, TableDecoder
-from replicator.source.values import BINARY, Reader, is_known_charset, reader
+from replicator.source.values import Reader, reader
 
 NOT_DECODABLE_HINT = (
     "nothing was skipped; give it a type of docs/values.md, or drop it; then replicator heal"

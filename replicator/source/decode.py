@@ -2,8 +2,8 @@
 
 Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Rows__event.html
 
-A table's decoder is made once for each table map. Where a row has only fixed-size columns (given
-which of them are NULL), one precompiled struct takes the whole row; else each cell its reader.
+A table's decoder is made once for each table map, a plan once for each bitmap of NULLs: where the
+cells that are there have fixed sizes, whole runs of rows at once (source.runs), else cell by cell.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.values import Reader, datetime_text, shortest_float32, unsigned_zero
+from replicator.source.runs import Conversion, Doubles, Run, datetime_memory, float_memory
+from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
 UPDATE = frozenset({24, 31})
 DELETE = frozenset({25, 32})
 ROWS = WRITE | UPDATE | DELETE
 _VERSION_2 = frozenset({30, 31, 32})
-_REMEMBERED = 65_536
-_FLOAT = struct.Struct("<f")
-
 _FIXED = {
     (t.TINY, False): "b", (t.TINY, True): "B", (t.SHORT, False): "h", (t.SHORT, True): "H",
     (t.LONG, False): "i", (t.LONG, True): "I", (t.LONGLONG, False): "q", (t.LONGLONG, True): "Q",
     (t.FLOAT, False): "4s", (t.FLOAT, True): "4s", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
+    (t.DATETIME2, False): "5s", (t.DATETIME2, True): "5s",
 }  # fmt: skip
+
+Plan = Callable[[bytes, int, list[Row]], int]
+"""Appends rows from an offset on that have one bitmap of NULLs; the offset behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +42,6 @@ class DecodedColumn:
     name: str
     unsigned: bool
     reader: Reader
-
-
-class Remembering(dict[Any, Any]):
-    """A bounded memory of conversions: neighbouring rows repeat times and values."""
-
-    def __init__(self, convert: Callable[[Any], Value]) -> None:
-        super().__init__()
-        self._convert = convert
-
-    def __missing__(self, key: Any) -> Value:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        value = self[key] = self._convert(key)
-        return value
-
-
-def _packed_float(raw: bytes) -> Value:
-    return shortest_float32(_FLOAT.unpack(raw)[0])
-
-
-def _packed_datetime(raw: bytes) -> Value:
-    packed = int.from_bytes(raw, "big") - 0x8000000000
-    if packed < 0:
-        raise Unsupported("a DATETIME before year 0", raw.hex())
-    return datetime_text(packed, "")
 
 
 class TableDecoder:
@@ -80,10 +56,12 @@ class TableDecoder:
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
-        self._datetimes = Remembering(_packed_datetime)
-        self._floats = Remembering(_packed_float)
-        self._doubles = Remembering(unsigned_zero)
-        self._plans: dict[bytes, Callable[[bytes, int], tuple[Row, int]]] = {}
+        self._conversions: dict[int, Conversion] = {
+            t.DATETIME2: datetime_memory(),
+            t.FLOAT: float_memory(),
+            t.DOUBLE: Doubles(),
+        }
+        self._plans: dict[bytes, Plan] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
         """The changes of one rows event (body without table id and checksum).
@@ -93,11 +71,8 @@ class TableDecoder:
         try:
             images = self._images(kind, body)
         except (IndexError, KeyError, struct.error, ValueError) as error:
-            raise Unsupported(
-                "a row event cannot be decoded",
-                f"table {self.table}, event type {kind}: {error!r}",
-                "this may be a damaged binlog; see `mariadb-binlog --verify-binlog-checksum`",
-            ) from error
+            detail = f"table {self.table}, event type {kind}: {error!r}"
+            raise damaged("a row event cannot be decoded", detail) from error
         if kind in WRITE:
             return [Change(self.table, Op.INSERT, self.names, images)]
         if kind in DELETE:
@@ -119,8 +94,7 @@ class TableDecoder:
         while at < end:
             nulls = body[at : at + width]
             plan = plans.get(nulls) or self._plan(nulls)
-            row, at = plan(body, at + width)
-            rows.append(row)
+            at = plan(body, at, rows)
         if at != end or not rows:
             raise IndexError("the last row is cut off")
         return rows
@@ -137,7 +111,7 @@ class TableDecoder:
     def _updates(self, images: Sequence[Row]) -> list[Change]:
         """Before and after images in turn; a changed key is a delete and an insert."""
         if len(images) % 2:
-            raise Unsupported("an update without its after-image", f"table {self.table}")
+            raise damaged("an update without its after-image", f"table {self.table}")
         found: list[Change] = []
         plain: list[Row] = []
         for before, after in zip(images[::2], images[1::2], strict=True):
@@ -153,60 +127,41 @@ class TableDecoder:
             found.append(Change(self.table, Op.UPDATE, self.names, plain))
         return found
 
-    def _plan(self, nulls: bytes) -> Callable[[bytes, int], tuple[Row, int]]:
+    def _plan(self, nulls: bytes) -> Plan:
         if len(nulls) != self._width:
             raise IndexError("a null bitmap is cut off")
         present = [i for i in range(len(self._columns)) if not nulls[i // 8] >> (i % 8) & 1]
-        plan = self._fixed_plan(present) or self._cell_plan(present)
+        plan = self._fixed_plan(nulls, present) or self._cell_plan(present)
         self._plans[nulls] = plan
         return plan
 
-    def _fixed_plan(self, present: Sequence[int]) -> Callable[[bytes, int], tuple[Row, int]] | None:
-        layout = "<"
-        converted: list[tuple[int, Remembering]] = []
-        for place in present:
-            column = self._columns[place]
+    def _fixed_plan(self, nulls: bytes, present: Sequence[int]) -> Plan | None:
+        layout = ""
+        converted: list[tuple[int, Conversion]] = []
+        for place, number in enumerate(present):
+            column = self._columns[number]
             kind = column.mapped.type
-            if kind == t.DATETIME2 and column.mapped.meta == 0:
-                layout += "5s"
-                converted.append((place, self._datetimes))
-            elif (kind, column.unsigned) in _FIXED:
-                layout += _FIXED[kind, column.unsigned]
-                if kind == t.FLOAT:
-                    converted.append((place, self._floats))
-                elif kind == t.DOUBLE:
-                    converted.append((place, self._doubles))
-            else:
+            code = _FIXED.get((kind, column.unsigned))
+            if code is None or (kind == t.DATETIME2 and column.mapped.meta):
                 return None
-        packed = struct.Struct(layout)
-        unpack, size, count = packed.unpack_from, packed.size, len(self._columns)
-        whole = len(present) == count
+            layout += code
+            if kind in self._conversions:
+                converted.append((place, self._conversions[kind]))
+        return Run(nulls, len(self._columns), present, layout, converted).take
 
-        def plan(body: bytes, at: int) -> tuple[Row, int]:
-            cells: list[Value]
-            if whole:
-                cells = list(unpack(body, at))
-            else:
-                cells = [None] * count
-                for place, cell in zip(present, unpack(body, at), strict=True):
-                    cells[place] = cell
-            for place, memory in converted:
-                cells[place] = memory[cells[place]]
-            return tuple(cells), at + size
-
-        return plan
-
-    def _cell_plan(self, present: Sequence[int]) -> Callable[[bytes, int], tuple[Row, int]]:
-        count = len(self._columns)
+    def _cell_plan(self, present: Sequence[int]) -> Plan:
+        count, width = len(self._columns), self._width
         readers = [(place, self._columns[place].reader) for place in present]
 
-        def plan(body: bytes, at: int) -> tuple[Row, int]:
+        def take(body: bytes, at: int, rows: list[Row]) -> int:
             cells: list[Value] = [None] * count
+            at += width
             for place, read in readers:
                 cells[place], at = read(body, at)
-            return tuple(cells), at
+            rows.append(tuple(cells))
+            return at
 
-        return plan
+        return take
 
 
 def _partial(table: str) -> Unsupported:

@@ -98,7 +98,11 @@ class Dump:
                 "an event cannot be parsed", repr(error), "please report it; then replicator heal"
             ) from error
         if event is None:
-            raise SourceUnavailable("the server ended the stream of its log", str(self._endpoint))
+            raise SourceUnavailable(
+                "the server ended the stream of its log",
+                str(self._endpoint),
+                "is it shutting down?",
+            )
         return event
 
     def close(self) -> None:

@@ -90,7 +90,9 @@ def translate(error: Exception, endpoint: Endpoint) -> ReplicatorError:
         return SourceUnavailable(
             "the station's database cannot be reached", said, "is it running? [source] host, port"
         )
-    return SourceUnavailable("the station's database answered with an error", said)
+    return SourceUnavailable(
+        "the station's database answered with an error", said, "see the server's error log"
+    )
 
 
 def grants(endpoint: Endpoint) -> str:

@@ -112,7 +112,7 @@ def check_start(
     gtid = _gtid_at(connection, endpoint, start.file, start.offset)
     if gtid is None:
         if start.file in _files(connection, endpoint):
-            raise _other_log(f"{start.file}:{start.offset} is inside an event", start)
+            raise _other_log(f"no transaction ends at {start.file}:{start.offset}", start)
         return  # purged: the server knows whether the GTID was in it
     there, ours = parse_gtids(gtid), parse_gtids(start.gtid)
     if not there or any(there[domain] != ours[domain] for domain in there.keys() & ours.keys()):

@@ -7,34 +7,29 @@ temporal types as in "Date and Time Data Type Representation" of the MySQL inter
 
 from __future__ import annotations
 
-import base64
-import codecs
 import struct
 from collections.abc import Callable
 
 from replicator.change import Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
+from replicator.source.charsets import BINARY, text_converter
 
 Reader = Callable[[bytes, int], tuple[Value, int]]
 
-BINARY = "binary"
-_CODECS = {
-    "utf8": "utf-8",
-    "utf8mb3": "utf-8",
-    "utf8mb4": "utf-8",
-    "ascii": "ascii",
-}
-# MySQL's latin1 is cp1252 with the five undefined bytes at their own code points.
-_LATIN1 = "".join(
-    bytes([byte]).decode("cp1252") if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else chr(byte)
-    for byte in range(256)
+LOOK_HINT = (
+    "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on behind it"
 )
 _INTEGERS = {t.TINY: 1, t.SHORT: 2, t.INT24: 3, t.LONG: 4, t.LONGLONG: 8}
-_TRIMMED_DIGITS = (6, 7, 8)  # what six digits give back has no shorter form that they do not show
+_TRIMMED_DIGITS = (6, 7, 8)  # six show a shorter form too, where there is one
 _FEW_DIGITS = range(1, 9)
 _NORMAL = 2.0**-126
 _DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
+
+
+def damaged(what: str, detail: str) -> Unsupported:
+    """Bytes that no server writes."""
+    return Unsupported(what, detail, LOOK_HINT)
 
 
 def shortest_float32(value: float) -> float:
@@ -94,7 +89,7 @@ def _datetime(digits: int) -> Reader:
     def read(data: bytes, at: int) -> tuple[Value, int]:
         packed = int.from_bytes(_take(data, at, 5), "big") - 0x8000000000
         if packed < 0:
-            raise Unsupported("a DATETIME before year 0", data[at : at + 5].hex())
+            raise damaged("a DATETIME before year 0", data[at : at + 5].hex())
         fraction, end = fraction_text(data, at + 5, digits)
         return datetime_text(packed, fraction), end
 
@@ -208,26 +203,6 @@ def _civil(days: int) -> tuple[int, int, int]:
     day = day_of_year - (153 * shifted + 2) // 5 + 1
     month = shifted + 3 if shifted < 10 else shifted - 9
     return year_of_era + era * 400 + (month <= 2), month, day
-
-
-def text_converter(charset: str) -> Callable[[bytes], str]:
-    """Bytes of a column in this character set as canonical text; binary becomes base64.
-
-    Raises Unsupported for a character set that is not known here.
-    """
-    if charset == BINARY:
-        return lambda data: base64.b64encode(data).decode("ascii")
-    if charset == "latin1":
-        return lambda data: codecs.charmap_decode(data, "strict", _LATIN1)[0]
-    if charset in _CODECS:
-        codec = _CODECS[charset]
-        return lambda data: data.decode(codec)
-    raise Unsupported("a character set that is not decoded yet", charset or "not known")
-
-
-def is_known_charset(charset: str) -> bool:
-    """``text_converter`` takes it."""
-    return charset in _CODECS or charset in ("latin1", BINARY)
 
 
 def reader(column: t.MappedColumn, charset: str | None, unsigned: bool) -> Reader:

@@ -31,17 +31,18 @@ from replicator.source.endpoint import translate
 from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, end_of, for_library
 from replicator.source.feed import Feed, Pause
 from replicator.source.tablemap import table_name
+from replicator.source.values import damaged
 
 _DUMP_COMMANDS = frozenset({0x12, 0x1E})
 _TABLE_MAP = 19
 _COMPRESSED_ROWS = frozenset(range(166, 172))
 _PARTIAL_UPDATE = 39
+_REMARKS = frozenset({29, 160})  # the statement behind the rows, in whatever character set
 _DUMMY_TABLE = 0xFFFFFF
 _CRC32 = 1
 _LARGEST_PACKET = 0xFFFFFF
 _LARGEST_EVENT = 1 << 30
 _CHUNK = 1 << 18
-_LOOK = "look with `mariadb-binlog --verify-binlog-checksum`; `replicator heal` goes on behind it"
 
 
 class DumpConnection(Connection):
@@ -102,7 +103,7 @@ class DumpConnection(Connection):
             if payload[:1] != b"\x00":
                 self._refused(payload, packet_type)
             if len(payload) <= HEADER.size:
-                raise Unsupported("an event without a body", payload.hex())
+                raise damaged("an event without a body", payload.hex())
             summed = self._is_summed(payload)
             self._place = end_of(payload, self._place)
             if not self._keep(payload, summed):
@@ -137,7 +138,7 @@ class DumpConnection(Connection):
             parts += more
             end += 4 + size
             if len(parts) > _LARGEST_EVENT:
-                raise Unsupported("an event is larger than 1 GiB", str(self._feed.endpoint))
+                raise damaged("an event is larger than 1 GiB", str(self._feed.endpoint))
         self._at = end
         if self._at > _CHUNK:
             del self._buffer[: self._at]
@@ -191,14 +192,16 @@ class DumpConnection(Connection):
         if kind == FORMAT:
             self._summed = payload[-5] == _CRC32
         if self._summed and not checksum_holds(payload):
-            raise _damaged(payload)
+            raise _ill(payload)
         return self._summed
 
     def _keep(self, payload: bytes, summed: bool) -> bool:
-        """Take a TABLE_MAP or row event; False for what the library shall have."""
+        """Take table maps, rows and remarks; False for what the library shall have."""
         kind = payload[5]
         if kind == ROTATE:
             self._tables.clear()
+        if kind in _REMARKS:
+            return True
         body = payload[HEADER.size : -4] if summed else payload[HEADER.size :]
         if kind == _TABLE_MAP:
             number = int.from_bytes(body[:6], "little")
@@ -213,7 +216,7 @@ class DumpConnection(Connection):
         if number == _DUMMY_TABLE:
             return True
         if number not in self._tables:
-            raise Unsupported("rows without a TABLE_MAP before them", f"table id {number}")
+            raise damaged("rows without a TABLE_MAP before them", f"table id {number}")
         decoder = self._tables[number]
         if decoder is None:
             return True
@@ -230,12 +233,11 @@ class DumpConnection(Connection):
         return True
 
 
-def _damaged(payload: bytes) -> Unsupported:
+def _ill(payload: bytes) -> Unsupported:
     _, kind, _, size, position, _ = HEADER.unpack_from(payload)
-    return Unsupported(
+    return damaged(
         "an event's checksum is wrong: the binlog is damaged",
         f"event type {kind}, {size} bytes, ends at {position}",
-        _LOOK,
     )
 
 
@@ -244,4 +246,4 @@ def names_of(body: bytes) -> tuple[str, str]:
     try:
         return table_name(body)
     except IndexError as error:
-        raise Unsupported("a TABLE_MAP event is cut off", body.hex(), _LOOK) from error
+        raise damaged("a TABLE_MAP event is cut off", body.hex()) from error

@@ -187,7 +187,7 @@ def test_rows_that_a_foreign_key_removes_are_not_in_the_log(
     assert "SET NULL" in bad.message
 
 
-def test_a_filtered_database(spare: PrivateMariaDB, private_mariadb: object) -> None:
+def test_a_filtered_database(private_mariadb: object) -> None:
     assert callable(private_mariadb)
     server = private_mariadb("--binlog-ignore-db=ch")
     names = [f.name for f in failed(inspect(endpoint(server, "ch"), server_id=9))]

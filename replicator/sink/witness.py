@@ -1,0 +1,73 @@
+"""Whether a server that is well also stores: it must take a row again that it has.
+
+A probe only reads. A server whose disk is full, or before which a proxy stops every body, answers
+it and refuses every row; nothing there may be called bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from replicator.change import Op, Value
+from replicator.delivery import Parcel
+from replicator.model import TABLES
+from replicator.sink.directory import Directory
+from replicator.sink.judge import Bad, Denied, Failure, Stored, Wait
+from replicator.sink.link import Link
+
+Body = Mapping[str, Value]
+
+
+class Witness:
+    """Remembers the last row stored; without one the row's own node bears witness."""
+
+    def __init__(
+        self, link: Link, directory: Directory, post: Callable[[list[Body]], Stored | Failure]
+    ) -> None:
+        self._link = link
+        self._directory = directory
+        self._post = post
+        self._row: Body | None = None
+
+    def saw(self, parcel: Parcel, *, applied: bool) -> None:
+        """The server has stored it. After a delete nobody is witness: it would bring a row back."""
+        whole = applied and parcel.row.op is not Op.DELETE
+        self._row = self._harmless(parcel) if whole else None
+
+    def _harmless(self, parcel: Parcel) -> Body:
+        """The key alone where that leaves the row as it is: somebody may have changed it since."""
+        dialect, table = self._link.dialect, parcel.row.table
+        if not dialect.receipts and table not in dialect.keeps_on_null:
+            return parcel.body
+        key = ("__table__", *TABLES[table].natural_key)
+        return {column: parcel.body[column] for column in key}
+
+    def objection(self, parcel: Parcel) -> str:
+        """Why no row may be called bad now; "" where the server stores."""
+        if self._row is not None:
+            said = self._refusal(self._row)
+            if not said or self._node(self._row) is not None:
+                return said
+            self._row = None  # its node is gone there: it bears no witness
+        node = self._node(parcel.body)
+        return "" if node is None else self._refusal(node)
+
+    def _refusal(self, row: Body) -> str:
+        found = self._post([row])
+        return "" if isinstance(found, Stored) else said_by(found)
+
+    def _node(self, row: Mapping[str, Any]) -> Body | None:
+        return self._directory.get(TABLES["Node"], row["nodeId"])
+
+
+def said_by(failed: Failure) -> str:
+    """A failure in the server's own words."""
+    match failed:
+        case Bad():
+            return failed.words
+        case Wait():
+            return failed.reason
+        case Denied():
+            return failed.detail
+    return "413: too large"
