@@ -170,10 +170,15 @@ class Rig:
         until(met, what)
 
     def storm(self, victims: Sequence[tuple[Victim, Killable]], kills: int, logger: Child) -> None:
-        """Kill them in turn at random moments while the logger writes."""
+        """Kill them in turn at random moments while the logger writes.
+
+        The first one wherever it is, the others when the tables have been read.
+        """
         for number in range(kills):
             name, victim = victims[number % len(victims)]
-            self.watch(self.rng.uniform(0.1, 2.4))
+            if number:
+                self.wait_for(self.has_read_the_tables, "the snapshot's end")
+            self.watch(self.rng.uniform(0.1, 2.0))
             assert logger.running
             self.kill(name, victim)
             self.watch(self.rng.uniform(0.0, 0.4))

@@ -8,9 +8,10 @@ from contextlib import closing, suppress
 
 import pymysql
 
+from demo.session import open_connection
 from tests.crash.conftest import MakeRig
 from tests.crash.plan import BIG_TRANSACTION_KILLS, COMMIT_KILLS
-from tests.crash.rig import Rig
+from tests.crash.rig import DATABASE, Rig
 
 _ROWS = 22_000  # tail holds 20,000 in memory
 _BIG = (
@@ -66,7 +67,10 @@ def test_the_database_dies_while_it_commits(make_rig: MakeRig) -> None:
 
 def _write(rig: Rig, year: int) -> None:
     with suppress(pymysql.MySQLError):  # it was killed meanwhile
-        rig.sql(_BIG.format(year=year))
+        connection = open_connection(rig.server.socket, DATABASE)
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(_BIG.format(year=year))
+            connection.commit()
 
 
 def _rows(rig: Rig) -> int:
