@@ -16,8 +16,9 @@ from typing import Any
 
 from pymysqlreplication import event as library
 
-from replicator.change import Commit, Event, Position, Rollback
+from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.errors import ReplicatorError, Unsupported
+from replicator.source.bounds import Begin, End
 from replicator.source.definitions import Definitions, LookAhead
 from replicator.source.dump import Dump
 from replicator.source.endpoint import Endpoint
@@ -28,7 +29,6 @@ from replicator.source.statements import Meaning, meaning
 
 __all__ = ["BinlogStream", "Mode", "current_position"]
 
-_STANDALONE = 1
 _WORK = 1.0  # seconds that a poll goes on reading beyond its wait, where rows are there
 _HARMLESS_TYPES = frozenset({9, 11, 17, 34})  # LOAD DATA's blocks (its statement decides), no GTID
 _HARMLESS = (
@@ -82,7 +82,7 @@ class BinlogStream:
 
     def _look_ahead(self) -> None:
         """Read on to where the catalogue was loaded, then again from the last transaction's end."""
-        if self._changes_inside or self._dump.feed.changes:
+        if self._changes_inside:
             raise Unsupported(
                 "a transaction whose rows are partly named and partly not",
                 str(self._position),
@@ -114,7 +114,7 @@ class BinlogStream:
             self._read(found, max_rows, deadline + _WORK)
         except ReplicatorError as error:
             self._failure = error
-            found += self._take_changes()
+            found += self._take()
             if not found:
                 raise
         return found
@@ -124,37 +124,37 @@ class BinlogStream:
             try:
                 event = self._dump.next()
             except Pause:
-                found += self._take_changes()
+                found += self._take()
                 return
             except LookAhead:
-                found += self._take_changes()
+                found += self._take()
                 self._look_ahead()
                 self._dump.feed.begin(deadline=0.0, until=until, max_rows=max_rows)
                 continue
-            found += self._take_changes()
+            found += self._take()
             found += self._interpret(event)
             if found:
                 self._dump.feed.deadline = 0.0
 
-    def _take_changes(self) -> list[Event]:
-        changes = self._dump.feed.take()
-        if changes:
-            self._changes_inside = True
-        return list(changes)
+    def _take(self) -> list[Event]:
+        """What the connection has decoded itself."""
+        found: list[Event] = []
+        for item in self._dump.feed.take():
+            if isinstance(item, Change):
+                self._changes_inside = True
+                found.append(item)
+            elif isinstance(item, End):
+                found += self._commit(item.file, item.offset, item.timestamp)
+            else:
+                found += self._begin(item)
+        return found
 
     # --- meaning --------------------------------------------------------------------------------
 
     def _interpret(self, event: Any) -> list[Event]:
         match event:
-            case library.XidEvent():
-                return self._commit(event)
             case library.QueryEvent():
                 return self._statement(event)
-            case library.MariadbGtidEvent():
-                unfinished = self._unfinished()
-                self._inside = not event.flags & _STANDALONE
-                self._next_gtid = (event.domain_id, event.gtid)
-                return unfinished
             case library.RotateEvent():
                 # A transaction never goes on in the next file.
                 unfinished = [] if event.next_binlog == self._position.file else self._unfinished()
@@ -162,7 +162,7 @@ class BinlogStream:
             case library.HeartbeatLogEvent():
                 return self._moved(self._dump.file, event.packet.log_pos, event)
             case library.XAPrepareEvent() if not self._changes_inside:
-                return self._commit(event)
+                return self._commit_at(event)
         if isinstance(event, _HARMLESS) or event.event_type in _HARMLESS_TYPES:
             return []
         raise refused_event(event.event_type, type(event).__name__)
@@ -174,20 +174,28 @@ class BinlogStream:
         self._next_gtid = None
         return found
 
-    def _commit(self, event: Any) -> list[Event]:
+    def _begin(self, begin: Begin) -> list[Event]:
+        """A transaction of a MariaDB begins here."""
+        unfinished = self._unfinished()
+        self._inside = not begin.standalone
+        self._next_gtid = (begin.domain, begin.gtid)
+        return unfinished
+
+    def _commit(self, file: str, offset: int, timestamp: int) -> list[Event]:
         """A transaction ends here; the position is behind it."""
         if self._next_gtid is not None:
             domain, gtid = self._next_gtid
             self._gtids[domain] = gtid
             self._next_gtid = None
         self._inside = self._changes_inside = False
-        self._position = self._definitions.position = Position(
-            self._position.source,
-            self._dump.file,
-            int(event.packet.log_pos or self._dump.offset),
-            format_gtids(self._gtids) if self._position.gtid else "",
-        )
-        return [Commit(self._position, _when(event.timestamp))]
+        gtids = format_gtids(self._gtids) if self._position.gtid else ""
+        place = Position(self._position.source, file, offset, gtids)
+        self._position = self._definitions.position = place
+        return [Commit(place, _when(timestamp))]
+
+    def _commit_at(self, event: Any) -> list[Event]:
+        offset = int(event.packet.log_pos or self._dump.offset)
+        return self._commit(self._dump.file, offset, event.timestamp)
 
     def _moved(self, file: str, offset: int, event: Any) -> list[Event]:
         """Nothing was committed, but the log was read further (rotation, heartbeat)."""
@@ -208,16 +216,16 @@ class BinlogStream:
             case Meaning.SAVEPOINT:
                 return []
             case Meaning.COMMIT:
-                return self._commit(event)
+                return self._commit_at(event)
             case Meaning.ROLLBACK:
-                return [Rollback(), *self._commit(event)]
+                return [Rollback(), *self._commit_at(event)]
             case Meaning.PARTIAL_ROLLBACK | Meaning.XA if self._changes_inside:
                 raise refused_statement(event.query, what)
             case Meaning.DML | Meaning.LOSS:
                 raise refused_statement(event.query, what)
             case Meaning.DDL:
                 self._definitions.load()
-        return [] if self._inside else self._commit(event)
+        return [] if self._inside else self._commit_at(event)
 
     def close(self) -> None:
         """End the connections; the server notices at once."""

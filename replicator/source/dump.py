@@ -75,12 +75,12 @@ class Dump:
     @property
     def file(self) -> str:
         """Of the last event."""
-        return str(self._reader.log_file)
+        return next((c.file for c in self._connections if c.dumping), "")
 
     @property
     def offset(self) -> int:
         """Behind the last event."""
-        return int(self._reader.log_pos or 0)
+        return next((c.place for c in self._connections if c.dumping), 0)
 
     @property
     def pending(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from replicator.change import Change
+from replicator.source.bounds import Begin, End
 from replicator.source.decode import TableDecoder
 from replicator.source.endpoint import Endpoint
 
@@ -23,7 +24,7 @@ class Feed:
     ``silence``      seconds without a byte after which the link counts as dead
     ``deadline``     monotonic time to wait for more until
     ``until``        monotonic time to stop at although more is there
-    ``changes``      decoded since the stream last looked
+    ``found``        what came since the stream last looked, in order
     ``rows``         decoded since ``begin``
     """
 
@@ -33,7 +34,7 @@ class Feed:
     max_rows: int = 10_000
     deadline: float = 0.0
     until: float = math.inf
-    changes: list[Change] = field(default_factory=list)
+    found: list[Change | Begin | End] = field(default_factory=list)
     rows: int = 0
 
     def begin(self, *, deadline: float, until: float, max_rows: int) -> None:
@@ -41,7 +42,12 @@ class Feed:
         self.deadline, self.until, self.max_rows = deadline, until, max_rows
         self.rows = 0
 
-    def take(self) -> list[Change]:
-        """What was decoded since the last call."""
-        changes, self.changes = self.changes, []
-        return changes
+    @property
+    def full(self) -> bool:
+        """Enough is here."""
+        return self.rows >= self.max_rows or len(self.found) >= self.max_rows
+
+    def take(self) -> list[Change | Begin | End]:
+        """What came since the last call."""
+        found, self.found = self.found, []
+        return found

@@ -9,6 +9,7 @@ that stretch are read.
 from __future__ import annotations
 
 import math
+import time
 from contextlib import suppress
 
 from pymysqlreplication.event import HeartbeatLogEvent, QueryEvent
@@ -21,6 +22,8 @@ from replicator.source.feed import Pause
 from replicator.source.statements import redefined
 
 _PATIENCE = 3
+_AT_ONCE = 10_000
+_WAIT = 0.5  # seconds; then what has come may be all there is
 
 
 def redefinitions(
@@ -45,10 +48,9 @@ def _read(dump: Dump, start: Position, end: Position, database: str) -> dict[str
     heartbeats = 0
     place = start
     while not place.has_reached(end):
-        dump.feed.begin(deadline=math.inf, until=math.inf, max_rows=1)
+        dump.feed.begin(deadline=time.monotonic() + _WAIT, until=math.inf, max_rows=_AT_ONCE)
         with suppress(Pause):
             event = dump.next()
-            place = Position(start.source, dump.file, dump.offset)
             if isinstance(event, QueryEvent):
                 schema = event.schema.decode("utf-8", "replace")
                 for table in redefined(event.query, schema, database):
@@ -56,4 +58,7 @@ def _read(dump: Dump, start: Position, end: Position, database: str) -> dict[str
             heartbeats += isinstance(event, HeartbeatLogEvent)  # they come at the log's end only
             if heartbeats > _PATIENCE:
                 raise SourceUnavailable("the log ends before where it ended a moment ago", str(end))
+        dump.feed.take()
+        if dump.file:
+            place = Position(start.source, dump.file, dump.offset)
     return found

@@ -27,6 +27,7 @@ from pymysql.protocol import MysqlPacket
 
 from replicator.errors import SourceUnavailable, Unsupported
 from replicator.source import decode
+from replicator.source.bounds import MARIADB_GTID, XID, End, begin_of
 from replicator.source.endpoint import translate
 from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, end_of, for_library
 from replicator.source.feed import Feed, Pause
@@ -38,6 +39,7 @@ _TABLE_MAP = 19
 _COMPRESSED_ROWS = frozenset(range(166, 172))
 _PARTIAL_UPDATE = 39
 _REMARKS = frozenset({29, 160})  # the statement behind the rows, in whatever character set
+_ROTATE_OFFSET = 8
 _DUMMY_TABLE = 0xFFFFFF
 _CRC32 = 1
 _LARGEST_PACKET = 0xFFFFFF
@@ -46,7 +48,10 @@ _CHUNK = 1 << 18
 
 
 class DumpConnection(Connection):
-    """A PyMySQL connection that becomes a log reader once a dump command is written."""
+    """A PyMySQL connection that becomes a log reader once a dump command is written.
+
+    ``file``, ``place``  where the last event ends; "" and 0 before the first
+    """
 
     def __init__(self, feed: Feed, **settings: Any) -> None:
         self._feed = feed
@@ -54,9 +59,10 @@ class DumpConnection(Connection):
         self._buffer = bytearray()
         self._at = 0
         self._heard = 0.0
+        self.file = ""
         self._summed = False
         self._library_wants_sums = False
-        self._place = 0
+        self.place = 0
         self._tables: dict[int, decode.TableDecoder | None] = {}
         super().__init__(**settings)
 
@@ -98,17 +104,17 @@ class DumpConnection(Connection):
         """Called by the library for its next packet."""
         if not self._dumping:
             return super()._read_packet(packet_type)  # type: ignore[no-untyped-call,no-any-return]  # PyMySQL's
-        while self._feed.rows < self._feed.max_rows:
+        while not self._feed.full:
             payload = self._payload()
             if payload[:1] != b"\x00":
                 self._refused(payload, packet_type)
             if len(payload) <= HEADER.size:
                 raise damaged("an event without a body", payload.hex())
             summed = self._is_summed(payload)
-            self._place = end_of(payload, self._place)
+            self.place = end_of(payload, self.place)
             if not self._keep(payload, summed):
                 wanted = self._library_wants_sums
-                payload = for_library(payload, summed=summed, wanted=wanted, end=self._place)
+                payload = for_library(payload, summed=summed, wanted=wanted, end=self.place)
                 return packet_type(payload, self.encoding)
             if time.monotonic() > self._feed.until:
                 break
@@ -196,13 +202,23 @@ class DumpConnection(Connection):
         return self._summed
 
     def _keep(self, payload: bytes, summed: bool) -> bool:
-        """Take table maps, rows and remarks; False for what the library shall have."""
+        """Take a transaction's bounds, table maps, rows and remarks; the library has the rest."""
         kind = payload[5]
-        if kind == ROTATE:
-            self._tables.clear()
         if kind in _REMARKS:
             return True
         body = payload[HEADER.size : -4] if summed else payload[HEADER.size :]
+        if kind == ROTATE:
+            self._tables.clear()
+            self.file = body[_ROTATE_OFFSET:].decode("utf-8", "replace")
+            return False
+        if kind == XID:
+            timestamp = int.from_bytes(payload[1:5], "little")
+            self._feed.found.append(End(self.file, self.place, timestamp))
+            return True
+        if kind == MARIADB_GTID:
+            server = int.from_bytes(payload[6:10], "little")
+            self._feed.found.append(begin_of(server, body))
+            return True
         if kind == _TABLE_MAP:
             number = int.from_bytes(body[:6], "little")
             self._tables[number] = self._feed.decoder_for(body[6:])
@@ -228,7 +244,7 @@ class DumpConnection(Connection):
                 "-- then `replicator heal`",
             )
         for change in decoder.changes(kind, body[6:]):
-            self._feed.changes.append(change)
+            self._feed.found.append(change)
             self._feed.rows += len(change.rows)
         return True
 
