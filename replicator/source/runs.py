@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -24,8 +24,9 @@ _RELEARN = 32
 _FLOAT_BITS, _FLOAT_BIAS = 23, 127
 _DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
 _ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
-_DATETIME_SIGN = 0x8000000000
-_CLOCK_BITS = 17
+_DATE_SIGN = 0x400000
+_CLOCK_BITS, _CLOCK_MASK = 17, 0x1FFFF
+_PADDING = bytes(3)  # five bytes to eight
 
 
 class Conversion(Protocol):
@@ -79,25 +80,37 @@ class Datetimes:
     """DATETIME(0) cells: five bytes to ISO 8601 text, put together from the date and the clock."""
 
     def __init__(self) -> None:
-        self._dates: dict[int, str] = {}
-        self._clocks: dict[int, str] = {}
+        self._dates = Texts(_date_text)
+        self._clocks = Texts(_clock_text)
 
     def __getitem__(self, raw: bytes, /) -> Value:
-        packed = int.from_bytes(raw, "big") - _DATETIME_SIGN
-        if packed < 0:
-            raise damaged("a DATETIME before year 0", raw.hex())
-        day, clock = packed >> _CLOCK_BITS, packed & (1 << _CLOCK_BITS) - 1
-        date, time = self._dates.get(day), self._clocks.get(clock)
-        if date is None:
-            date = _remember(self._dates, day, _date_text(day))
-        if time is None:
-            time = _remember(self._clocks, clock, _clock_text(clock))
-        return date + time
+        return self._texts([raw])[0]
 
     def column(self, raw: Sequence[bytes | None]) -> Sequence[Value]:
         """All of a column; readings of one packet share their time."""
-        known = {cell: None if cell is None else self[cell] for cell in set(raw)}
+        cells = [cell for cell in set(raw) if cell is not None]
+        known: dict[bytes | None, Value] = dict(zip(cells, self._texts(cells), strict=True))
+        known[None] = None
         return list(map(known.__getitem__, raw))
+
+    def _texts(self, cells: Sequence[bytes]) -> Sequence[str]:
+        words = struct.unpack(f">{len(cells)}Q", b"".join([_PADDING + cell for cell in cells]))
+        dates, clocks = self._dates, self._clocks
+        return [dates[word >> _CLOCK_BITS] + clocks[word & _CLOCK_MASK] for word in words]
+
+
+class Texts(dict[int, str]):
+    """A bounded memory of numbers as text."""
+
+    def __init__(self, text: Callable[[int], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        text = self[number] = self._text(number)
+        return text
 
 
 class Doubles:
@@ -160,14 +173,11 @@ def _scale(exponent: int) -> float:
 _SCALES = tuple(_scale(exponent) for exponent in range(256))
 
 
-def _remember(memory: dict[int, str], key: int, text: str) -> str:
-    if len(memory) >= _REMEMBERED:
-        memory.clear()
-    memory[key] = text
-    return text
-
-
-def _date_text(day: int) -> str:
+def _date_text(signed: int) -> str:
+    """Of 23 bits, the first of them set for years from 0 on."""
+    day = signed - _DATE_SIGN
+    if day < 0:
+        raise damaged("a DATETIME before year 0", hex(signed))
     year, month = divmod(day >> 5, 13)
     return f"{year:04d}-{month:02d}-{day & 31:02d}"
 
