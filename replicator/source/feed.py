@@ -42,6 +42,10 @@ class Feed:
         self.deadline, self.until, self.max_rows = deadline, until, max_rows
         self.rows = 0
 
+    def patience(self, now: float) -> float:
+        """Seconds to wait for more: none where there is something to hand out."""
+        return 0.0 if self.found else self.deadline - now
+
     @property
     def full(self) -> bool:
         """Enough is here."""

@@ -171,7 +171,7 @@ class DumpConnection(Connection):
 
     def _receive(self) -> bytes:
         sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
-        patience = min(self._feed.deadline - time.monotonic(), self._feed.silence)
+        patience = min(self._feed.patience(time.monotonic()), self._feed.silence)
         sock.settimeout(max(0.0, patience))
         try:
             return bytes(sock.recv(_CHUNK))
