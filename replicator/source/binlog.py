@@ -99,7 +99,7 @@ class BinlogStream:
         """More of the log is here already."""
         return self._failure is None and self._dump.pending
 
-    def poll(self, max_wait: float, max_rows: int = 10_000) -> list[Event]:
+    def poll(self, max_wait: float, max_rows: int = 2_000) -> list[Event]:
         """What came, in order; [] when nothing came within ``max_wait`` seconds.
 
         Returns after about ``max_rows`` rows, also inside a transaction. Raises SourceUnavailable,

@@ -9,13 +9,13 @@ columns have fixed sizes, whole runs of rows at once (source.runs), else cell by
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.runs import Conversion, Datetimes, Doubles, Floats, Run, converted
+from replicator.source.runs import Conversions, Run, datetimes, doubles, floats
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -51,18 +51,14 @@ def _code(column: DecodedColumn) -> str | None:
     return _FIXED.get((column.mapped.type, column.unsigned))
 
 
-def _conversions(columns: Sequence[DecodedColumn]) -> tuple[tuple[int, Conversion], ...]:
+def _conversions(columns: Sequence[DecodedColumn]) -> Mapping[int, Conversions]:
     """By place: what is to be made of the unpacked cells that are not yet values."""
-    of_type: dict[int, Conversion] = {
-        t.DATETIME2: Datetimes(),
-        t.FLOAT: Floats(),
-        t.DOUBLE: Doubles(),
-    }
-    return tuple(
-        (place, of_type[column.mapped.type])
+    of_type = {t.DATETIME2: datetimes(), t.FLOAT: floats(), t.DOUBLE: doubles()}
+    return {
+        place: of_type[column.mapped.type]
         for place, column in enumerate(columns)
         if column.mapped.type in of_type
-    )
+    }
 
 
 class TableDecoder:
@@ -79,7 +75,7 @@ class TableDecoder:
         self._everything = (1 << len(columns)) - 1
         self._codes = [_code(column) for column in columns]
         self._fixed = None not in self._codes
-        self._conversions = _conversions(columns) if self._fixed else ()
+        self._conversions = _conversions(columns)
         self._plans: dict[bytes, Plan] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -98,7 +94,7 @@ class TableDecoder:
             return [Change(self.table, Op.DELETE, self.names, images)]
         return self._updates(images)
 
-    def _images(self, kind: int, body: bytes) -> Sequence[Row]:
+    def _images(self, kind: int, body: bytes) -> list[Row]:
         at = 2
         if kind in _VERSION_2:
             at += int.from_bytes(body[2:4], "little")
@@ -116,7 +112,7 @@ class TableDecoder:
             at = plan(body, at, rows)
         if at != end or not rows:
             raise IndexError("the last row is cut off")
-        return converted(rows, self._conversions) if self._conversions else rows
+        return rows
 
     def _check_whole(self, body: bytes, at: int) -> int:
         """The bitmap of columns present must have all of them; MySQL sets the spare bits too."""
@@ -152,7 +148,7 @@ class TableDecoder:
         present = [i for i in range(len(self._columns)) if not nulls[i // 8] >> (i % 8) & 1]
         if self._fixed:
             layout = "".join(self._codes[place] or "" for place in present)
-            plan: Plan = Run(nulls, len(self._columns), present, layout).take
+            plan: Plan = Run(nulls, len(self._columns), present, layout, self._conversions).take
         else:
             plan = self._cell_plan(present)
         self._plans[nulls] = plan

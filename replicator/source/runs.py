@@ -3,7 +3,7 @@
 A row image is a bitmap of NULLs and the cells that are not NULL. Where all of these have a fixed
 size, rows with one bitmap stand at one stride, so a run of them is found by comparing every n-th
 byte and unpacked by one ``struct``. What is not a number as it stands there (DATETIME, FLOAT) is
-converted column by column, each distinct value once.
+looked up among the conversions made before.
 
 Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Rows__event.html
 """
@@ -12,91 +12,54 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from replicator.change import Row, Value
 from replicator.source.values import damaged, shortest_float32, unsigned_zero
 
 _REMEMBERED = 65_536
-_RELEARN = 32
-_FLOAT_BITS, _FLOAT_BIAS = 23, 127
+_FLOAT = struct.Struct("<f")
+_FLOAT_BIAS = 127
 _DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
 _ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
 _DATE_SIGN = 0x400000
 _CLOCK_BITS, _CLOCK_MASK = 17, 0x1FFFF
-_PADDING = bytes(3)  # five bytes to eight
 
 
-class Conversion(Protocol):
-    """From what ``struct`` gives to canonical values."""
+class Conversions(dict[Any, Value]):
+    """A bounded memory of conversions: times of one packet and counts of a converter recur."""
 
-    def __getitem__(self, raw: Any, /) -> Value:
-        """One cell."""
+    def __init__(self, convert: Callable[[Any], Value]) -> None:
+        super().__init__()
+        self._convert = convert
 
-    def column(self, raw: Sequence[Any]) -> Sequence[Value]:
-        """The cells of one column."""
-
-
-class Floats:
-    """FLOAT cells: four bytes to the shortest decimal with the same bits.
-
-    Sensors report counts of a converter, so values recur: a bounded number is remembered. Where
-    they do not recur, remembering costs more than converting, and is left off for a while.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[bytes | None, Value] = {None: None}
-        self._unlearned = 0
-
-    def __getitem__(self, raw: bytes, /) -> Value:
-        known = self._known.get(raw)
-        return self._learned([raw])[0] if known is None else known
-
-    def column(self, raw: Sequence[bytes | None]) -> Sequence[Value]:
-        """All of a column."""
-        try:
-            return list(map(self._known.__getitem__, raw))
-        except KeyError:
-            new = [cell for cell in set(raw) if cell not in self._known and cell is not None]
-        known = self._known
-        fresh: dict[bytes | None, Value] = dict(zip(new, self._learned(new), strict=True))
-        return [fresh[cell] if cell in fresh else known[cell] for cell in raw]
-
-    def _learned(self, raw: Sequence[bytes]) -> Sequence[Value]:
-        values = shortest_floats(raw)
-        if len(self._known) < _REMEMBERED:
-            self._known.update(zip(raw, values, strict=True))
-            return values
-        self._unlearned += len(raw)
-        if self._unlearned > _RELEARN * _REMEMBERED:
-            self._unlearned = 0
-            self._known = {None: None}
-        return values
+    def __missing__(self, raw: Any) -> Value:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        value = self[raw] = self._convert(raw)
+        return value
 
 
-class Datetimes:
+def floats() -> Conversions:
+    """FLOAT cells: four bytes to the shortest decimal with the same bits."""
+    return Conversions(shortest_float)
+
+
+def doubles() -> Conversions:
+    """DOUBLE cells: zero has no sign, as SELECT shows it."""
+    return Conversions(unsigned_zero)
+
+
+def datetimes() -> Conversions:
     """DATETIME(0) cells: five bytes to ISO 8601 text, put together from the date and the clock."""
+    dates, clocks = Texts(_date_text), Texts(_clock_text)
 
-    def __init__(self) -> None:
-        self._dates = Texts(_date_text)
-        self._clocks = Texts(_clock_text)
+    def convert(raw: bytes) -> Value:
+        packed = int.from_bytes(raw, "big")
+        return dates[packed >> _CLOCK_BITS] + clocks[packed & _CLOCK_MASK]
 
-    def __getitem__(self, raw: bytes, /) -> Value:
-        return self._texts([raw])[0]
-
-    def column(self, raw: Sequence[bytes | None]) -> Sequence[Value]:
-        """All of a column; readings of one packet share their time."""
-        cells = [cell for cell in set(raw) if cell is not None]
-        known: dict[bytes | None, Value] = dict(zip(cells, self._texts(cells), strict=True))
-        known[None] = None
-        return list(map(known.__getitem__, raw))
-
-    def _texts(self, cells: Sequence[bytes]) -> Sequence[str]:
-        words = struct.unpack(f">{len(cells)}Q", b"".join([_PADDING + cell for cell in cells]))
-        dates, clocks = self._dates, self._clocks
-        return [dates[word >> _CLOCK_BITS] + clocks[word & _CLOCK_MASK] for word in words]
+    return Conversions(convert)
 
 
 class Texts(dict[int, str]):
@@ -113,40 +76,20 @@ class Texts(dict[int, str]):
         return text
 
 
-class Doubles:
-    """DOUBLE cells: zero has no sign, as SELECT shows it."""
-
-    def __getitem__(self, raw: float, /) -> Value:
-        return unsigned_zero(raw)
-
-    def column(self, raw: Sequence[float | None]) -> Sequence[Value]:
-        """All of a column."""
-        return [None if cell is None else unsigned_zero(cell) for cell in raw]
-
-
-def shortest_floats(raw: Sequence[bytes]) -> Sequence[float]:
-    """The shortest decimals of FLOAT cells, as ``shortest_float32`` finds them one by one.
+def shortest_float(raw: bytes) -> float:
+    """As ``shortest_float32``, faster for most.
 
     Most values are decimals of up to seven digits. For those the nearest decimal with seven is a
     whole number over a power of ten: multiplied, rounded and divided, all exact in a double where
-    ``_SCALES`` has a factor. What does not give the same bits again goes one by one.
+    ``_SCALES`` has a factor.
     """
-    count = len(raw)
-    joined = b"".join(raw)
-    wide = struct.unpack(f"<{count}f", joined)
-    scales = [_SCALES[bits >> _FLOAT_BITS & 0xFF] for bits in struct.unpack(f"<{count}I", joined)]
-    if 0.0 in scales:
-        return [_one_float(value) for value in wide]
-    shown = [
-        ((value * scale + _ROUNDED) - _ROUNDED) / scale
-        for value, scale in zip(wide, scales, strict=True)
-    ]
-    again = struct.pack(f"<{count}f", *shown)
-    if again != joined:
-        for place in range(count):
-            if again[4 * place : 4 * place + 4] != raw[place]:
-                shown[place] = _one_float(wide[place])
-    return shown
+    (value,) = _FLOAT.unpack(raw)
+    scale = _SCALES[(raw[3] & 0x7F) << 1 | raw[2] >> 7]
+    if scale:
+        shown = ((value * scale + _ROUNDED) - _ROUNDED) / scale
+        if _FLOAT.pack(shown) == raw:
+            return float(shown)
+    return _one_float(value)
 
 
 def _one_float(value: float) -> float:
@@ -189,20 +132,25 @@ def _clock_text(clock: int) -> str:
 class Run:
     """The rows with one bitmap of NULLs.
 
-    ``places``  of the cells that are not NULL, among ``count`` columns
-    ``layout``  their struct codes
+    ``places``       of the cells that are not NULL, among ``count`` columns
+    ``layout``       their struct codes
+    ``conversions``  by place, of those that are not values as they stand there
     """
 
-    def __init__(self, nulls: bytes, count: int, places: Sequence[int], layout: str) -> None:
+    def __init__(
+        self,
+        nulls: bytes,
+        count: int,
+        places: Sequence[int],
+        layout: str,
+        conversions: Mapping[int, Conversions],
+    ) -> None:
         self._nulls = nulls
         self._row = struct.Struct(f"<{len(nulls)}x{layout}")
-        taken = iter(range(len(places)))
-        # The place of each column among the unpacked cells; behind them stands a None.
-        order = [next(taken) if place in places else len(places) for place in range(count)]
-        self._spread = itemgetter(*order) if len(places) < count > 1 else None
+        self._rows = _compiled(count, places, conversions)
 
     def take(self, body: bytes, at: int, rows: list[Row]) -> int:
-        """Append the rows from an offset on that have this bitmap, as unpacked; the offset behind.
+        """Append the rows from an offset on that have this bitmap; the offset behind them.
 
         Raises IndexError where not even one is whole.
         """
@@ -211,11 +159,7 @@ class Run:
         if not count:
             raise IndexError("the last row is cut off")
         end = at + count * stride
-        unpacked = self._row.iter_unpack(body[at:end])
-        if self._spread is None:
-            rows += unpacked
-        else:
-            rows += [self._spread((*cells, None)) for cells in unpacked]
+        rows += self._rows(self._row.iter_unpack(body[at:end]))
         return end
 
     def _alike(self, body: bytes, at: int) -> int:
@@ -230,15 +174,26 @@ class Run:
         return (place - at) // stride
 
 
-def converted(rows: list[Row], conversions: Sequence[tuple[int, Conversion]]) -> Sequence[Row]:
-    """Rows as unpacked with canonical values at the places of the conversions."""
-    if len(rows) == 1:
-        cells = list(rows[0])
-        for place, conversion in conversions:
-            if cells[place] is not None:
-                cells[place] = conversion[cells[place]]
-        return [tuple(cells)]
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for place, conversion in conversions:
-        columns[place] = conversion.column(columns[place])
-    return list(zip(*columns, strict=True))
+def _compiled(
+    count: int, places: Sequence[int], conversions: Mapping[int, Conversions]
+) -> Callable[[Iterable[tuple[Any, ...]]], list[Row]]:
+    """Code for one layout, as one list comprehension: three times as fast as a loop over cells.
+
+    Made of numbers alone: for columns 0, 2 and 3 of four, the first of them converted,
+    ``[(m0[c0], None, c2, c3,) for c0, c2, c3, in unpacked]``.
+    """
+    if not places:
+        nothing = (None,) * count
+        return lambda unpacked: [nothing for _ in unpacked]
+    taken = "".join(f"c{place:d}, " for place in places)
+    present = frozenset(places)
+    made = "".join(
+        f"m{place:d}[c{place:d}], "
+        if place in present and place in conversions
+        else (f"c{place:d}, " if place in present else "None, ")
+        for place in range(count)
+    )
+    memories = {f"m{place:d}": conversions[place] for place in places if place in conversions}
+    source = f"lambda unpacked: [({made}) for {taken}in unpacked]"
+    compiled: Callable[[Iterable[tuple[Any, ...]]], list[Row]] = eval(source, memories)  # noqa: S307  # no text of others in it
+    return compiled
