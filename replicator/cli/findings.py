@@ -12,7 +12,7 @@ from pathlib import Path
 from replicator.cli.migrate import stores
 from replicator.cli.pipelines import address, endpoint
 from replicator.config import Config, DestinationConfig
-from replicator.errors import OutboxError, ReplicatorError, SourceMisconfigured
+from replicator.errors import OutboxError, ReplicatorError
 from replicator.outbox.store import Kind, open_readonly
 from replicator.sink.link import Link
 from replicator.sink.rest import Rest
@@ -53,7 +53,7 @@ def configuration(config: Config) -> Iterator[Finding]:
 def source(config: Config) -> Iterator[Finding]:
     """Whether the station's database can be read, and is set up for capture."""
     for found in inspect(endpoint(config), server_id=config.source.server_id):
-        code = 0 if found.ok else SourceMisconfigured.exit_code
+        code = 0 if found.ok else found.exit_code
         yield Finding("source", found.name, found.ok, found.message, found.hint, code)
 
 

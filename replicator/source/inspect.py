@@ -28,12 +28,16 @@ _ENOUGH_DAYS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. ``hint``: the SQL, my.cnf or ini line that mends it; "" when ``ok``."""
+    """One check. ``hint``: the SQL, my.cnf or ini line that mends it; "" when ``ok``.
+
+    ``exit_code``: of the error that it would end capture with.
+    """
 
     name: str
     ok: bool
     message: str
     hint: str = ""
+    exit_code: int = SourceMisconfigured.exit_code
 
 
 def inspect(endpoint: Endpoint, *, server_id: int) -> list[Finding]:
@@ -41,12 +45,17 @@ def inspect(endpoint: Endpoint, *, server_id: int) -> list[Finding]:
     try:
         connection = connect(endpoint)
     except ReplicatorError as error:
-        return [Finding("connection", False, f"{error.message}: {error.detail}", error.hint)]
+        return [_failed(error)]
     with contextlib.closing(connection):
         try:
             return list(_findings(connection, endpoint, server_id))
         except ReplicatorError as error:
-            return [Finding("connection", False, f"{error.message}: {error.detail}", error.hint)]
+            return [_failed(error)]
+
+
+def _failed(error: ReplicatorError) -> Finding:
+    said = f"{error.message}: {error.detail}"
+    return Finding("connection", False, said, error.hint, error.exit_code)
 
 
 def _findings(

@@ -99,7 +99,7 @@ def test_a_database_that_is_not_there(world: World) -> None:
 def test_the_server_is_down(world: World, tmp_path: Path) -> None:
     world.environment["REPLICATOR_SOURCE_UNIX_SOCKET"] = str(tmp_path / "nobody")
     refused(world.run("tail", "--once"), 3, "nobody", "is it running?")
-    assert "is it running?" in failed_checks(world, 4)["connection"]["hint"]
+    assert "is it running?" in failed_checks(world, 3)["connection"]["hint"]
     world.environment.clear()
     world.replicate()
     assert world.compare() == RIGHT
