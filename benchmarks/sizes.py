@@ -14,7 +14,7 @@ class Sizes:
 
     runs: int = 3
     outbox_rows: int = 200_000
-    bulk_rows: int = 200_000
+    bulk_rows: int = 600_000
     library_rows: int = 50_000
     packets: int = 3_000
     library_packets: int = 1_000

@@ -84,7 +84,7 @@ class TailSettings:
     destinations: Sequence[str]
     snapshot: bool = True
     snapshot_chunk: int = 1_000
-    group_rows: int = 5_000
+    group_rows: int = 50_000
     save_idle_seconds: float = 10.0
     max_bytes: int = 2 << 30
     keep_seconds: float = 7 * 86_400.0

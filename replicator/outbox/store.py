@@ -84,6 +84,7 @@ def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA journal_size_limit = 16777216")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
 def _migrate(database: Database, kind: Kind, path: Path) -> None:

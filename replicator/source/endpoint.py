@@ -53,6 +53,8 @@ class Endpoint:
             settings["unix_socket"] = self.unix_socket
         if self.ssl_ca:
             settings["ssl"] = ssl.create_default_context(cafile=self.ssl_ca)
+        elif self.unix_socket:
+            settings["ssl_disabled"] = True  # setting TLS up costs 50 ms of CPU a connection
         return settings
 
     def __str__(self) -> str:
