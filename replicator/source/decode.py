@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.runs import Conversions, Run, datetimes, doubles, floats
+from replicator.source.runs import Conversions, Datetimes, Run, doubles, floats
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -26,7 +26,7 @@ _VERSION_2 = frozenset({30, 31, 32})
 _FIXED = {
     (t.TINY, False): "b", (t.TINY, True): "B", (t.SHORT, False): "h", (t.SHORT, True): "H",
     (t.LONG, False): "i", (t.LONG, True): "I", (t.LONGLONG, False): "q", (t.LONGLONG, True): "Q",
-    (t.FLOAT, False): "4s", (t.FLOAT, True): "4s", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
+    (t.FLOAT, False): "I", (t.FLOAT, True): "I", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
     (t.DATETIME2, False): "5s", (t.DATETIME2, True): "5s",
 }  # fmt: skip
 
@@ -53,7 +53,7 @@ def _code(column: DecodedColumn) -> str | None:
 
 def _conversions(columns: Sequence[DecodedColumn]) -> Mapping[int, Conversions]:
     """By place: what is to be made of the unpacked cells that are not yet values."""
-    of_type = {t.DATETIME2: datetimes(), t.FLOAT: floats(), t.DOUBLE: doubles()}
+    of_type = {t.DATETIME2: Datetimes(), t.FLOAT: floats(), t.DOUBLE: doubles()}
     return {
         place: of_type[column.mapped.type]
         for place, column in enumerate(columns)

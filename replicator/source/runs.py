@@ -20,7 +20,7 @@ from replicator.source.values import damaged, shortest_float32, unsigned_zero
 
 _REMEMBERED = 65_536
 _FLOAT = struct.Struct("<f")
-_FLOAT_BIAS = 127
+_FLOAT_BITS, _FLOAT_BIAS = 23, 127
 _DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
 _ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
 _DATE_SIGN = 0x400000
@@ -42,7 +42,7 @@ class Conversions(dict[Any, Value]):
 
 
 def floats() -> Conversions:
-    """FLOAT cells: four bytes to the shortest decimal with the same bits."""
+    """FLOAT cells, as their 32 bits, to the shortest decimal with the same bits."""
     return Conversions(shortest_float)
 
 
@@ -51,15 +51,20 @@ def doubles() -> Conversions:
     return Conversions(unsigned_zero)
 
 
-def datetimes() -> Conversions:
+class Datetimes(Conversions):
     """DATETIME(0) cells: five bytes to ISO 8601 text, put together from the date and the clock."""
-    dates, clocks = Texts(_date_text), Texts(_clock_text)
 
-    def convert(raw: bytes) -> Value:
+    def __init__(self) -> None:
+        super().__init__(self.__missing__)
+        self._dates, self._clocks = Texts(_date_text), Texts(_clock_text)
+
+    def __missing__(self, raw: bytes) -> Value:
+        if len(self) >= _REMEMBERED:
+            self.clear()
         packed = int.from_bytes(raw, "big")
-        return dates[packed >> _CLOCK_BITS] + clocks[packed & _CLOCK_MASK]
-
-    return Conversions(convert)
+        text = self._dates[packed >> _CLOCK_BITS] + self._clocks[packed & _CLOCK_MASK]
+        self[raw] = text
+        return text
 
 
 class Texts(dict[int, str]):
@@ -76,15 +81,16 @@ class Texts(dict[int, str]):
         return text
 
 
-def shortest_float(raw: bytes) -> float:
+def shortest_float(bits: int) -> float:
     """As ``shortest_float32``, faster for most.
 
     Most values are decimals of up to seven digits. For those the nearest decimal with seven is a
     whole number over a power of ten: multiplied, rounded and divided, all exact in a double where
     ``_SCALES`` has a factor.
     """
+    raw = bits.to_bytes(4, "little")
     (value,) = _FLOAT.unpack(raw)
-    scale = _SCALES[(raw[3] & 0x7F) << 1 | raw[2] >> 7]
+    scale = _SCALES[bits >> _FLOAT_BITS & 0xFF]
     if scale:
         shown = ((value * scale + _ROUNDED) - _ROUNDED) / scale
         if _FLOAT.pack(shown) == raw:
