@@ -20,7 +20,7 @@ from replicator.source.endpoint import Endpoint
 from replicator.source.feed import Pause
 from replicator.source.statements import redefined
 
-_PATIENCE = 3
+_PATIENCE = 3  # heartbeats that do not move: MySQL sends others for what it skips
 
 
 def redefinitions(
@@ -48,12 +48,13 @@ def _read(dump: Dump, start: Position, end: Position, database: str) -> dict[str
         dump.feed.begin(deadline=math.inf, until=math.inf, max_rows=1)
         with suppress(Pause):
             event = dump.next()
+            before = place
             place = Position(start.source, dump.file, dump.offset)
             if isinstance(event, QueryEvent):
                 schema = event.schema.decode("utf-8", "replace")
                 for table in redefined(event.query, schema, database):
                     found.setdefault(table, event.query)
-            heartbeats += isinstance(event, HeartbeatLogEvent)  # they come at the log's end only
+            heartbeats += isinstance(event, HeartbeatLogEvent) and place == before
             if heartbeats > _PATIENCE:
                 raise SourceUnavailable("the log ends before where it ended a moment ago", str(end))
     return found
