@@ -22,36 +22,29 @@ from replicator.source.bounds import Begin, End
 from replicator.source.definitions import Definitions, LookAhead
 from replicator.source.dump import Dump
 from replicator.source.endpoint import Endpoint
+from replicator.source.events import HARMLESS
 from replicator.source.feed import Pause
-from replicator.source.place import Mode, current_position, format_gtids, parse_gtids
-from replicator.source.refusals import refused_event, refused_statement
+from replicator.source.gtids import gtids_of
+from replicator.source.place import Mode, current_position
+from replicator.source.refusals import (
+    refused_event,
+    refused_gtid,
+    refused_statement,
+    refused_xa,
+)
 from replicator.source.statements import Meaning, meaning
+from replicator.source.xa import PreparedTransactions, Step
 
 __all__ = ["BinlogStream", "Mode", "current_position"]
 
+_NAMELESS = frozenset({34, 42})  # an anonymous GTID, a tagged one
 _WORK = 1.0  # seconds that a poll goes on reading beyond its wait, where rows are there
-_HARMLESS_TYPES = frozenset({9, 11, 17, 34})  # LOAD DATA's blocks (its statement decides), no GTID
-_HARMLESS = (
-    library.FormatDescriptionEvent,
-    library.GtidEvent,
-    library.PreviousGtidsEvent,
-    library.StopEvent,
-    library.MariadbAnnotateRowsEvent,
-    library.MariadbGtidListEvent,
-    library.MariadbBinLogCheckPointEvent,
-    library.MariadbStartEncryptionEvent,
-    library.RowsQueryLogEvent,
-    # These three announce a statement; the statement itself decides.
-    library.IntvarEvent,
-    library.RandEvent,
-    library.UserVarEvent,
-)
 
 
 class BinlogStream:
     """Reads the log from ``start``; a context manager.
 
-    ``start.gtid`` not empty: by MariaDB GTID, else by file and offset. The server's identity must
+    ``start.gtid`` not empty: by GTID, else by file and offset. The server's identity must
     be ``start.source``'s. Raises PositionLost, SourceMisconfigured, SourceUnavailable at once where
     it can tell, else from ``poll``.
     """
@@ -63,13 +56,14 @@ class BinlogStream:
         self._server_id = server_id
         self._heartbeat = heartbeat
         self._position = start
-        self._gtids = parse_gtids(start.gtid)
+        self._gtids = gtids_of(start.source, start.gtid)
+        self._xa = PreparedTransactions()
         self._failure: ReplicatorError | None = None
         self._definitions = Definitions(endpoint, start)
         self._dump = self._open()
 
     def _open(self) -> Dump:
-        self._next_gtid: tuple[int, str] | None = None
+        self._next_gtid: str | None = None
         self._inside = False
         self._changes_inside = False
         return Dump(
@@ -155,17 +149,46 @@ class BinlogStream:
         match event:
             case library.QueryEvent():
                 return self._statement(event)
+            case library.GtidEvent():  # MySQL says BEGIN in a statement of its own
+                unfinished = self._unfinished()
+                self._next_gtid = event.gtid
+                return unfinished
             case library.RotateEvent():
                 # A transaction never goes on in the next file.
                 unfinished = [] if event.next_binlog == self._position.file else self._unfinished()
                 return [*unfinished, *self._moved(event.next_binlog, event.position, event)]
             case library.HeartbeatLogEvent():
                 return self._moved(self._dump.file, event.packet.log_pos, event)
-            case library.XAPrepareEvent() if not self._changes_inside:
-                return self._commit_at(event)
-        if isinstance(event, _HARMLESS) or event.event_type in _HARMLESS_TYPES:
+            case library.XAPrepareEvent():
+                return self._prepared(event)
+        if event.event_type in _NAMELESS:
+            return self._nameless(event)
+        if event.event_type in HARMLESS or isinstance(event, library.FormatDescriptionEvent):
             return []
-        raise refused_event(event.event_type, type(event).__name__)
+        raise refused_event(event.event_type)
+
+    def _nameless(self, event: Any) -> list[Event]:
+        """A transaction begins without a GTID, or with one that we do not keep."""
+        if self._position.gtid:
+            raise refused_gtid(event.event_type)
+        return self._unfinished()
+
+    def _prepared(self, event: Any) -> list[Event]:
+        if event.one_phase:
+            return self._commit_at(event)
+        if self._changes_inside:
+            raise refused_xa("XA PREPARE", "its rows may yet be rolled back")
+        self._xa.prepared()
+        return self._commit_at(event)
+
+    def _xa_statement(self, event: Any) -> list[Event]:
+        match self._xa.step(event.query):
+            case Step.INSIDE:
+                self._inside = True
+                return []
+            case Step.UNKNOWN:
+                raise refused_xa(event.query, "it was prepared before capture began to read here")
+        return self._commit_at(event)
 
     def _unfinished(self) -> list[Event]:
         """The transaction before has no end: the server died while it wrote it."""
@@ -178,17 +201,16 @@ class BinlogStream:
         """A transaction of a MariaDB begins here."""
         unfinished = self._unfinished()
         self._inside = not begin.standalone
-        self._next_gtid = (begin.domain, begin.gtid)
+        self._next_gtid = begin.gtid
         return unfinished
 
     def _commit(self, file: str, offset: int, timestamp: int) -> list[Event]:
         """A transaction ends here; the position is behind it."""
         if self._next_gtid is not None:
-            domain, gtid = self._next_gtid
-            self._gtids[domain] = gtid
+            self._gtids.add(self._next_gtid)
             self._next_gtid = None
         self._inside = self._changes_inside = False
-        gtids = format_gtids(self._gtids) if self._position.gtid else ""
+        gtids = str(self._gtids) if self._position.gtid else ""
         place = Position(self._position.source, file, offset, gtids)
         self._position = self._definitions.position = place
         return [Commit(place, _when(timestamp))]
@@ -219,7 +241,9 @@ class BinlogStream:
                 return self._commit_at(event)
             case Meaning.ROLLBACK:
                 return [Rollback(), *self._commit_at(event)]
-            case Meaning.PARTIAL_ROLLBACK | Meaning.XA if self._changes_inside:
+            case Meaning.XA:
+                return self._xa_statement(event)
+            case Meaning.PARTIAL_ROLLBACK if self._changes_inside:
                 raise refused_statement(event.query, what)
             case Meaning.DML | Meaning.LOSS:
                 raise refused_statement(event.query, what)

@@ -21,7 +21,6 @@ _GTID = struct.Struct("<QIB")
 class Begin:
     """``standalone``: one statement that needs no end (DDL)."""
 
-    domain: int
     gtid: str
     standalone: bool
 
@@ -41,4 +40,4 @@ def begin_of(server: int, body: bytes) -> Begin:
         sequence, domain, flags = _GTID.unpack_from(body)
     except struct.error as error:
         raise damaged("a GTID event is cut off", body.hex()) from error
-    return Begin(domain, f"{domain}-{server}-{sequence}", bool(flags & STANDALONE))
+    return Begin(f"{domain}-{server}-{sequence}", bool(flags & STANDALONE))

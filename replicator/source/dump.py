@@ -57,7 +57,7 @@ class Dump:
             log_file=start.file or None,
             log_pos=start.offset or None,
             auto_position=start.gtid or None,
-            is_mariadb=bool(start.gtid),
+            is_mariadb=bool(start.gtid) and start.source.startswith("mariadb-"),
             resume_stream=True,
             blocking=True,
             slave_heartbeat=heartbeat,

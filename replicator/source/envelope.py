@@ -8,10 +8,13 @@ without their end position (MariaDB 11.4 and later); it is added up.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
-QUERY, ROTATE, APPEND_BLOCK, DELETE_FILE, FORMAT, BEGIN_LOAD, EXECUTE_LOAD = 2, 4, 9, 11, 15, 17, 18
+from replicator.source.events import HARMLESS
+
+QUERY, STOP, ROTATE, FORMAT, EXECUTE_LOAD = 2, 3, 4, 15, 18
 HEADER = struct.Struct("<xIBIIIH")
 """Of a packet's payload: OK byte, timestamp, type, server id, size, end position, flags."""
 
@@ -19,6 +22,10 @@ _MADE_UP = frozenset({ROTATE, FORMAT, 27, 163})  # also sent without being in th
 _CHECKSUM = 4
 _QUERY_POST_HEADER = 13
 _FILE_INFORMATION = 13
+_MARIADB = re.compile(r"(\d+)\.(\d+)\.\d+-MariaDB")
+_PLACELESS = (11, 4)  # from this version on events of a transaction may lack their end position
+_BINLOG_DUMP = 0x12
+_SEND_ANNOTATIONS = 2
 
 
 def checksum_holds(payload: bytes) -> bool:
@@ -38,6 +45,30 @@ def end_of(payload: bytes, place: int) -> int:
     return place if kind in _MADE_UP else place + int.from_bytes(payload[10:14], "little")
 
 
+def body_of(payload: bytes, *, summed: bool) -> bytes:
+    """The event behind its header, without the checksum."""
+    return payload[HEADER.size : -_CHECKSUM] if summed else payload[HEADER.size :]
+
+
+def rebuilt(payload: bytes, kind: int, body: bytes) -> bytes:
+    """An event of another kind and body in this one's place, without a checksum."""
+    timestamp, _, server, _, end, flags = HEADER.unpack_from(payload)
+    return HEADER.pack(timestamp, kind, server, HEADER.size - 1 + len(body), end, flags) + body
+
+
+def with_annotations(command: bytes, version: str) -> bytes:
+    """A dump command that leaves nothing out, for servers whose positions have to be added up:
+
+    else MariaDB keeps the statements behind the rows (ANNOTATE_ROWS) to itself, and the sum is
+    short of them. ``command`` as it goes over the wire: length, number, code, position, flags.
+    """
+    found = _MARIADB.search(version)
+    if found is None or (int(found[1]), int(found[2])) < _PLACELESS or command[4] != _BINLOG_DUMP:
+        return command
+    flags = int.from_bytes(command[9:11], "little") | _SEND_ANNOTATIONS
+    return command[:9] + flags.to_bytes(2, "little") + command[11:]
+
+
 def for_library(payload: bytes, *, summed: bool, wanted: bool, end: int) -> bytes:
     """The event as the library shall have it: ``summed`` says whether it ends in a checksum,
 
@@ -46,12 +77,14 @@ def for_library(payload: bytes, *, summed: bool, wanted: bool, end: int) -> byte
     kind = payload[5]
     if kind == FORMAT:  # always carries one
         return payload
-    body = payload[HEADER.size : -_CHECKSUM] if summed else payload[HEADER.size :]
-    if kind in (QUERY, EXECUTE_LOAD):
+    body = body_of(payload, summed=summed)
+    if kind in HARMLESS:  # the library need not understand what nobody asks for
+        kind, body = STOP, b""
+    elif kind in (QUERY, EXECUTE_LOAD):
         body = _plain_statement(body, _FILE_INFORMATION if kind == EXECUTE_LOAD else 0)
         kind = QUERY
-    timestamp, _, server, _, told, flags = HEADER.unpack_from(payload)
-    if kind in _MADE_UP:
+    timestamp, told_kind, server, _, told, flags = HEADER.unpack_from(payload)
+    if told_kind in _MADE_UP:
         end = told
     tail = bytes(_CHECKSUM) if wanted else b""
     size = HEADER.size - 1 + len(body) + len(tail)

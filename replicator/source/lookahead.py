@@ -21,7 +21,7 @@ from replicator.source.endpoint import Endpoint
 from replicator.source.feed import Pause
 from replicator.source.statements import redefined
 
-_PATIENCE = 3
+_PATIENCE = 3  # heartbeats that do not move: MySQL sends others for what it skips
 _AT_ONCE = 10_000
 _WAIT = 0.5  # seconds; then what has come may be all there is
 
@@ -55,7 +55,9 @@ def _read(dump: Dump, start: Position, end: Position, database: str) -> dict[str
                 schema = event.schema.decode("utf-8", "replace")
                 for table in redefined(event.query, schema, database):
                     found.setdefault(table, event.query)
-            heartbeats += isinstance(event, HeartbeatLogEvent)  # they come at the log's end only
+            here = (dump.file, dump.offset)
+            still = here == (place.file, place.offset)
+            heartbeats += isinstance(event, HeartbeatLogEvent) and still
             if heartbeats > _PATIENCE:
                 raise SourceUnavailable("the log ends before where it ended a moment ago", str(end))
         dump.feed.take()

@@ -10,34 +10,45 @@ import pymysql
 from replicator.change import Position
 from replicator.errors import PositionLost, SourceMisconfigured
 from replicator.source.endpoint import Endpoint, connect, translate
+from replicator.source.executed import check_executed, executed_at_end, other_log
+from replicator.source.gtids import MariaDBGtids
 
 Mode = Literal["auto", "gtid", "file"]
-
-_MAX_GTIDS = 1_000
 
 
 def current_position(endpoint: Endpoint, *, mode: Mode) -> Position:
     """Where the log ends now. Raises SourceUnavailable, SourceMisconfigured.
 
-    ``auto``: with a GTID where the server is a MariaDB that has one.
+    ``auto``: by GTID where the server has GTIDs (MySQL: gtid_mode = ON, and none has a tag).
     """
     with contextlib.closing(connect(endpoint)) as connection:
         source = identity(connection, endpoint)
-        file, offset = log_end(connection, endpoint)
-        gtid = ""
-        if mode != "file" and source.startswith("mariadb-"):
+        status = checked_status(connection, endpoint)
+        file, offset, gtid = str(status[0]), int(status[1]), ""
+        if mode != "file" and source.startswith("mysql-"):
+            gtid = executed_at_end(connection, endpoint, status)
+        elif mode != "file":
             gtid = _gtid_at(connection, endpoint, file, offset) or ""
     if mode == "gtid" and not gtid:
         raise SourceMisconfigured(
-            "the server has no MariaDB GTID yet",
+            "the server has no GTID yet that we can go by",
             str(endpoint),
-            "[source] position = auto (or file); a GTID comes with the first transaction",
+            "[source] position = auto (or file); a GTID comes with the first transaction "
+            "(MySQL: with gtid_mode = ON; GTIDs with tags are not kept)",
         )
     return Position(source, file, offset, gtid)
 
 
 def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> tuple[str, int]:
     """File and offset. Raises SourceMisconfigured where our database is not logged."""
+    status = checked_status(connection, endpoint)
+    return str(status[0]), int(status[1])
+
+
+def checked_status(
+    connection: pymysql.connections.Connection, endpoint: Endpoint
+) -> tuple[Any, ...]:
+    """The log's status. Raises SourceMisconfigured where our database is not logged."""
     try:
         status = log_status(connection)
     except pymysql.MySQLError as error:
@@ -46,14 +57,14 @@ def log_end(connection: pymysql.connections.Connection, endpoint: Endpoint) -> t
         raise SourceMisconfigured(
             "the binlog is off", str(endpoint), "my.cnf: [mysqld] log_bin = binlog, then restart"
         )
-    file, offset, only, without = (status[0], status[1], str(status[2]), str(status[3]))
+    only, without = str(status[2]), str(status[3])
     if is_filtered(endpoint.database, only, without):
         raise SourceMisconfigured(
             "the server does not log our database",
             f"{endpoint.database}: binlog_do_db is '{only}', binlog_ignore_db '{without}'",
             "my.cnf: no binlog_do_db or binlog_ignore_db that leaves it out, then restart",
         )
-    return str(file), int(offset)
+    return status
 
 
 def log_status(connection: pymysql.connections.Connection) -> tuple[Any, ...] | None:
@@ -106,25 +117,24 @@ def check_start(
         raise PositionLost("the position says no place in the log", str(start), "replicator heal")
     end = Position(found, *log_end(connection, endpoint))
     if not end.has_reached(start):
-        raise _other_log(f"it ends at {end.file}:{end.offset}", start)
-    if not start.gtid:
-        return
+        raise other_log(f"it ends at {end.file}:{end.offset}", start)
+    if start.gtid and found.startswith("mysql-"):
+        check_executed(connection, endpoint, start)
+    elif start.gtid:
+        _check_gtid_at(connection, endpoint, start)
+
+
+def _check_gtid_at(
+    connection: pymysql.connections.Connection, endpoint: Endpoint, start: Position
+) -> None:
     gtid = _gtid_at(connection, endpoint, start.file, start.offset)
     if gtid is None:
         if start.file in _files(connection, endpoint):
-            raise _other_log(f"no transaction ends at {start.file}:{start.offset}", start)
+            raise other_log(f"no transaction ends at {start.file}:{start.offset}", start)
         return  # purged: the server knows whether the GTID was in it
-    there, ours = parse_gtids(gtid), parse_gtids(start.gtid)
+    there, ours = MariaDBGtids(gtid).last, MariaDBGtids(start.gtid).last
     if not there or any(there[domain] != ours[domain] for domain in there.keys() & ours.keys()):
-        raise _other_log(f"at {start.file}:{start.offset} it has GTID '{gtid}'", start)
-
-
-def _other_log(how: str, start: Position) -> PositionLost:
-    return PositionLost(
-        "the server's log is not the one captured so far",
-        f"{how}; captured up to {start}",
-        "after RESET MASTER or a restored disk: replicator heal",
-    )
+        raise other_log(f"at {start.file}:{start.offset} it has GTID '{gtid}'", start)
 
 
 def _files(connection: pymysql.connections.Connection, endpoint: Endpoint) -> frozenset[str]:
@@ -146,16 +156,3 @@ def _gtid_at(
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
     return None if row is None or row[0] is None else str(row[0])
-
-
-def parse_gtids(text: str) -> dict[int, str]:
-    """ "0-17-42,1-1-7" by domain. Raises ValueError."""
-    found = {int(gtid.split("-")[0]): gtid for gtid in text.split(",") if gtid}
-    if len(found) > _MAX_GTIDS:
-        raise ValueError("too many replication domains")
-    return found
-
-
-def format_gtids(gtids: dict[int, str]) -> str:
-    """Inverse of ``parse_gtids``, domains in order."""
-    return ",".join(gtids[domain] for domain in sorted(gtids))

@@ -8,6 +8,7 @@ The rules this file keeps:
   * the library never reconnects by itself: a lost link becomes SourceUnavailable in here;
   * a pause (nothing there in time, or enough rows stashed) leaves through the library as an
     exception, before anything of the next packet is consumed; the next call goes on there;
+  * what is compressed is unpacked first: everything behind ``_event`` sees plain events;
   * every event's checksum is verified where its file has checksums, whatever the server's present
     setting is, and whatever the library believes it to be.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import select
 import ssl
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from pymysql import MySQLError
@@ -28,15 +30,33 @@ from pymysql.protocol import MysqlPacket
 from replicator.errors import SourceUnavailable, Unsupported
 from replicator.source import decode
 from replicator.source.bounds import MARIADB_GTID, XID, End, begin_of
+from replicator.source.compressed import (
+    COMPRESSED_ROWS,
+    QUERY_COMPRESSED,
+    plain_rows,
+    plain_statement,
+)
 from replicator.source.endpoint import translate
-from replicator.source.envelope import FORMAT, HEADER, ROTATE, checksum_holds, end_of, for_library
+from replicator.source.envelope import (
+    FORMAT,
+    HEADER,
+    QUERY,
+    ROTATE,
+    body_of,
+    checksum_holds,
+    end_of,
+    for_library,
+    rebuilt,
+    with_annotations,
+)
 from replicator.source.feed import Feed, Pause
+from replicator.source.payload import TRANSACTION_PAYLOAD, inner_events
+from replicator.source.refusals import refused_event
 from replicator.source.tablemap import table_name
 from replicator.source.values import damaged
 
 _DUMP_COMMANDS = frozenset({0x12, 0x1E})
 _TABLE_MAP = 19
-_COMPRESSED_ROWS = frozenset(range(166, 172))
 _PARTIAL_UPDATE = 39
 _REMARKS = frozenset({29, 160})  # the statement behind the rows, in whatever character set
 _ROTATE_OFFSET = 8
@@ -64,6 +84,7 @@ class DumpConnection(Connection):
         self._library_wants_sums = False
         self.place = 0
         self._tables: dict[int, decode.TableDecoder | None] = {}
+        self._inner: Iterator[bytes] = iter(())  # what is left of a compressed transaction
         super().__init__(**settings)
 
     def abort(self) -> None:
@@ -95,6 +116,8 @@ class DumpConnection(Connection):
     def _write_bytes(self, data: bytes) -> None:
         if len(data) > 4 and data[4] in _DUMP_COMMANDS:
             super().query("SET @master_binlog_checksum = 'CRC32'")  # else error 1236 at such a file
+            version = str(self.get_server_info())  # type: ignore[no-untyped-call]  # PyMySQL's
+            data = with_annotations(data, version)
         super()._write_bytes(data)  # type: ignore[misc]  # the library calls it, so it is stable
         if len(data) > 4 and data[4] in _DUMP_COMMANDS:
             self._dumping = True
@@ -105,13 +128,7 @@ class DumpConnection(Connection):
         if not self._dumping:
             return super()._read_packet(packet_type)  # type: ignore[no-untyped-call,no-any-return]  # PyMySQL's
         while not self._feed.full:
-            payload = self._payload()
-            if payload[:1] != b"\x00":
-                self._refused(payload, packet_type)
-            if len(payload) <= HEADER.size:
-                raise damaged("an event without a body", payload.hex())
-            summed = self._is_summed(payload)
-            self.place = end_of(payload, self.place)
+            payload, summed = self._event(packet_type)
             if not self._keep(payload, summed):
                 wanted = self._library_wants_sums
                 payload = for_library(payload, summed=summed, wanted=wanted, end=self.place)
@@ -119,6 +136,28 @@ class DumpConnection(Connection):
             if time.monotonic() > self._feed.until:
                 break
         raise Pause
+
+    def _event(self, packet_type: type[MysqlPacket]) -> tuple[bytes, bool]:
+        """The next event, unpacked where it came compressed; True where it ends in a checksum."""
+        inner = next(self._inner, None)
+        if inner is not None:
+            return inner, False
+        payload = self._payload()
+        if payload[:1] != b"\x00":
+            self._refused(payload, packet_type)
+        if len(payload) <= HEADER.size:
+            raise damaged("an event without a body", payload.hex())
+        summed = self._is_summed(payload)
+        if int.from_bytes(payload[10:14], "little") != len(payload) - 1:
+            raise damaged("an event's size is not what it says", payload[:32].hex())
+        self.place = end_of(payload, self.place)
+        kind = payload[5]
+        if kind == QUERY_COMPRESSED:
+            return rebuilt(payload, QUERY, plain_statement(body_of(payload, summed=summed))), False
+        if kind == TRANSACTION_PAYLOAD:
+            self._inner = inner_events(body_of(payload, summed=summed), self.place)
+            return self._event(packet_type)
+        return payload, summed
 
     def _refused(self, payload: bytes, packet_type: type[MysqlPacket]) -> None:
         packet = packet_type(payload, self.encoding)
@@ -206,7 +245,7 @@ class DumpConnection(Connection):
         kind = payload[5]
         if kind in _REMARKS:
             return True
-        body = payload[HEADER.size : -4] if summed else payload[HEADER.size :]
+        body = body_of(payload, summed=summed)
         if kind == ROTATE:
             self._tables.clear()
             self.file = body[_ROTATE_OFFSET:].decode("utf-8", "replace")
@@ -223,7 +262,7 @@ class DumpConnection(Connection):
             number = int.from_bytes(body[:6], "little")
             self._tables[number] = self._feed.decoder_for(body[6:])
             return True
-        if kind in decode.ROWS or kind in _COMPRESSED_ROWS or kind == _PARTIAL_UPDATE:
+        if kind in decode.ROWS or kind in COMPRESSED_ROWS or kind == _PARTIAL_UPDATE:
             return self._keep_rows(kind, body)
         return False
 
@@ -236,13 +275,10 @@ class DumpConnection(Connection):
         decoder = self._tables[number]
         if decoder is None:
             return True
-        if kind not in decode.ROWS:
-            raise Unsupported(
-                "a kind of row event that is not decoded yet",
-                f"table {decoder.table}, event type {kind}",
-                "SET GLOBAL log_bin_compress = OFF; SET GLOBAL binlog_row_value_options = ''; "
-                "-- then `replicator heal`",
-            )
+        if kind == _PARTIAL_UPDATE:
+            raise refused_event(kind, f"table {decoder.table}")
+        if kind in COMPRESSED_ROWS:
+            kind, body = plain_rows(kind, body)
         for change in decoder.changes(kind, body[6:]):
             self._feed.found.append(change)
             self._feed.rows += len(change.rows)
