@@ -176,6 +176,21 @@ class DumpConnection(Connection):
 
     def _payload(self) -> bytes:
         """The next packet's payload, continuation packets joined."""
+        buffer, at = self._buffer, self._at
+        size = int.from_bytes(buffer[at : at + 3], "little")
+        end = at + 4 + size
+        if size == _LARGEST_PACKET or not at + 4 < end <= len(buffer):
+            payload, end = self._joined_frames()
+        else:  # nearly always: all of it is here
+            payload = bytes(buffer[at + 4 : end])
+        self._at = end
+        if end > _CHUNK:
+            del buffer[:end]
+            self._at = 0
+        return payload
+
+    def _joined_frames(self) -> tuple[bytes, int]:
+        """The payload, received as far as it is needed, and the offset behind it."""
         size, parts = self._frame(self._at)
         end = self._at + 4 + size
         while size == _LARGEST_PACKET:
@@ -184,11 +199,7 @@ class DumpConnection(Connection):
             end += 4 + size
             if len(parts) > _LARGEST_EVENT:
                 raise damaged("an event is larger than 1 GiB", str(self._feed.endpoint))
-        self._at = end
-        if self._at > _CHUNK:
-            del self._buffer[: self._at]
-            self._at = 0
-        return parts
+        return parts, end
 
     def _frame(self, at: int) -> tuple[int, bytes]:
         """Size and content of the packet at an offset of the buffer."""
