@@ -33,6 +33,7 @@ from replicator.source.refusals import (
     refused_xa,
 )
 from replicator.source.statements import Meaning, meaning
+from replicator.source.values import damaged
 from replicator.source.xa import PreparedTransactions, Step
 
 __all__ = ["BinlogStream", "Mode", "current_position"]
@@ -206,9 +207,7 @@ class BinlogStream:
 
     def _commit(self, file: str, offset: int, timestamp: int) -> list[Event]:
         """A transaction ends here; the position is behind it."""
-        if self._next_gtid is not None:
-            self._gtids.add(self._next_gtid)
-            self._next_gtid = None
+        self._count_gtid()
         self._inside = self._changes_inside = False
         gtids = str(self._gtids) if self._position.gtid else ""
         place = Position(self._position.source, file, offset, gtids)
@@ -219,8 +218,19 @@ class BinlogStream:
         offset = int(event.packet.log_pos or self._dump.offset)
         return self._commit(self._dump.file, offset, event.timestamp)
 
+    def _count_gtid(self) -> None:
+        gtid, self._next_gtid = self._next_gtid, None
+        if gtid is None or not self._position.gtid:
+            return
+        try:
+            self._gtids.add(gtid)
+        except ValueError as error:
+            raise damaged("a GTID that is none", gtid) from error
+
     def _moved(self, file: str, offset: int, event: Any) -> list[Event]:
         """Nothing was committed, but the log was read further (rotation, heartbeat)."""
+        if "/" in file:
+            raise damaged("a log file that has no such name", file)
         place = Position(self._position.source, file, offset, self._position.gtid)
         if self._inside or self._changes_inside or self._position.has_reached(place):
             return []

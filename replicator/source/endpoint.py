@@ -19,6 +19,7 @@ _LINK = frozenset({2002, 2003, 2005, 2006, 2013, 2055, 1053, 1040, 1129, 1927, 4
 _LOGIN = frozenset({1045, 1044, 1698, 2058, 2059})
 _GRANT = frozenset({1227, 1142, 1143, 1370})
 _SCHEMA = frozenset({1049, 1146, 1054})
+_TLS = 2026
 _OTHER_REPLICA = frozenset({4052})
 
 
@@ -52,7 +53,7 @@ class Endpoint:
         if self.unix_socket:
             settings["unix_socket"] = self.unix_socket
         if self.ssl_ca:
-            settings["ssl"] = ssl.create_default_context(cafile=self.ssl_ca)
+            settings["ssl"] = _trusting(self.ssl_ca)
         elif self.unix_socket:
             settings["ssl_disabled"] = True  # setting TLS up costs 50 ms of CPU a connection
         return settings
@@ -67,6 +68,24 @@ def connect(endpoint: Endpoint, **more: Any) -> pymysql.connections.Connection:
         return pymysql.connect(**{**endpoint.settings(), **more})
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
+    except RuntimeError as error:  # PyMySQL's, where it lacks a package
+        raise SourceMisconfigured(
+            "the login needs a package that is not installed",
+            f"{endpoint}: {error}",
+            "pip install 'PyMySQL[rsa]' (caching_sha2_password without TLS), or [source] ssl_ca, "
+            "or unix_socket",
+        ) from error
+
+
+def _trusting(ssl_ca: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ssl_ca)
+    except OSError as error:  # an SSLError is one too
+        raise SourceMisconfigured(
+            "the certificate to trust cannot be read",
+            f"{ssl_ca}: {error}",
+            "[source] ssl_ca is a PEM file with the CA's certificate",
+        ) from error
 
 
 def translate(error: Exception, endpoint: Endpoint) -> ReplicatorError:
@@ -81,6 +100,13 @@ def translate(error: Exception, endpoint: Endpoint) -> ReplicatorError:
             "the database does not let us in",
             said,
             "[source] user and password; CREATE USER replicator@localhost IDENTIFIED BY '…'",
+        )
+    if code == _TLS or (code in _LINK and "certificate" in text.lower()):
+        return SourceMisconfigured(
+            "no encrypted link to the station's database that we could trust",
+            said,
+            "[source] ssl_ca must have signed the server's certificate, host be its name, and "
+            "the server be set up with ssl_cert and ssl_key; see SHOW VARIABLES LIKE 'have_ssl'",
         )
     if code in _GRANT:
         return SourceMisconfigured("a grant is missing", said, grants(endpoint))

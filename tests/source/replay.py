@@ -141,7 +141,7 @@ class _Replayed(DumpConnection):
     """A connection to nobody: the dump command is answered from a recording."""
 
     def __init__(self, feed: Feed, data: bytes, version: str) -> None:
-        super().__init__(feed, defer_connect=True)
+        super().__init__(feed, defer_connect=True, ssl_disabled=True)
         self._data = data
         self.server_version = version
 
