@@ -17,7 +17,10 @@ from demo.processes import Child
 
 
 def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path) -> None:
-    """Adds ``memory``: first tail reads the whole backlog, then ship delivers it to nobody."""
+    """Adds ``memory``: first tail reads the whole backlog, then ship delivers it to nobody.
+
+    And ``capture_memory``: then tail reads one transaction that changes every row of it.
+    """
     folder.mkdir()
     database = StationDatabase(server, "bench_memory")
     with doing_nothing(folder / "server") as url:
@@ -27,7 +30,12 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
         database.run(bulk_inserts(sizes.backlog))
         tail_peak = _peak(scene.program("tail"), lambda: captured(scene.outbox) >= total)
         ship_peak = _peak(scene.program("ship"), lambda: settled(scene.outbox) >= total)
+        database.run(["UPDATE Reading SET value = value + 1"])
+        total += sizes.backlog
+        change_peak = _peak(scene.program("tail"), lambda: captured(scene.outbox) >= total)
     database.drop()
+    peak = max(tail_peak, change_peak)
+    figures.add("capture_memory", transaction_rows=sizes.backlog, peak_mb=peak)
     figures.add("memory", rows=sizes.backlog, tail_peak_mb=tail_peak, ship_peak_mb=ship_peak)
 
 

@@ -31,7 +31,7 @@ _FIGURES = {
     "ship": {"ship_null"},
     "wire": {"wire"},
     "end-to-end": {"end_to_end"},
-    "memory": {"memory"},
+    "memory": {"memory", "capture_memory"},
     "idle": {"idle"},
 }
 
