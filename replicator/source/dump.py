@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,9 @@ from replicator.source.decode import TableDecoder
 from replicator.source.endpoint import Endpoint, translate
 from replicator.source.feed import Feed
 from replicator.source.wire import DumpConnection
+
+# It warns at each connect, in several lines, of what we do without it: names of columns.
+logging.getLogger("pymysqlreplication").setLevel(logging.ERROR)
 
 _PARSING = (
     MalformedBinLogEvent,

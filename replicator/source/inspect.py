@@ -13,16 +13,16 @@ from replicator.errors import ReplicatorError, SourceMisconfigured
 from replicator.model import TABLES
 from replicator.source.catalogue import Catalogue
 from replicator.source.endpoint import Endpoint, connect, grants, translate
+from replicator.source.payload import can_unpack
 from replicator.source.place import log_end, log_status
 from replicator.source.schema import read_catalogue
 
 # What a server that does not know them has not got is right.
 _WANTED = {
     "binlog_row_image": ("FULL", "whole rows are needed"),
-    "log_bin_compress": ("OFF", "compressed events are not decoded"),
-    "binlog_transaction_compression": ("OFF", "compressed transactions are not decoded"),
     "binlog_row_value_options": ("", "whole rows are needed"),
 }
+_NO_ZSTD = "no zstd here to unpack transactions with (or: pip install 'replicator[mysql8]')"
 _ENOUGH_DAYS = 3.0
 
 
@@ -91,6 +91,9 @@ def binlog_findings(variables: Mapping[str, str], server_id: int) -> Iterator[Fi
     for name, (wanted, why) in _WANTED.items():
         if name in variables:
             yield _setting(name, variables[name].upper(), wanted, why)
+    if "binlog_transaction_compression" in variables and not can_unpack():
+        name = "binlog_transaction_compression"
+        yield _setting(name, variables[name].upper(), "OFF", _NO_ZSTD)
     yield _metadata(variables.get("binlog_row_metadata", "").upper())
     yield _retention(variables)
     yield _server_id(variables.get("server_id", "0"), server_id)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from replicator.errors import Unsupported
 from replicator.source.tablemap import lenenc
@@ -80,6 +81,18 @@ def _read(stream: BinaryIO, size: int) -> bytes:
         raise _ill(b"", error) from error
 
 
+def _zstd() -> Any:
+    for name in ("compression.zstd", "zstandard"):
+        with suppress(ImportError):
+            return import_module(name)
+    return None
+
+
+def can_unpack() -> bool:
+    """There is a zstd here."""
+    return _zstd() is not None
+
+
 def _opened(compression: int, content: bytes) -> BinaryIO:
     if compression == _NONE:
         return io.BytesIO(content)
@@ -89,11 +102,8 @@ def _opened(compression: int, content: bytes) -> BinaryIO:
             f"TRANSACTION_PAYLOAD, compression type {compression}",
             "SET GLOBAL binlog_transaction_compression = OFF; -- then replicator heal",
         )
-    for name in ("compression.zstd", "zstandard"):
-        try:
-            module = import_module(name)
-        except ImportError:
-            continue
+    module = _zstd()
+    if module is not None:
         return cast("BinaryIO", module.open(io.BytesIO(content), "rb"))
     raise Unsupported(
         "a compressed transaction, and no zstd to unpack it with",

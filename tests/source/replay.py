@@ -115,8 +115,13 @@ def resummed(payload: bytes) -> bytes:
     return payload[:-4] + struct.pack("<I", zlib.crc32(payload[1:-4]))
 
 
-class _Answers:
-    """A cursor for the library's few questions."""
+class Answers:
+    """A cursor for the library's few questions.
+
+    ``checksum`` is the server's setting at the time of reading, whatever the file was written with.
+    """
+
+    checksum = "CRC32"
 
     def __init__(self, connection: _Replayed) -> None:
         self._connection = connection
@@ -124,7 +129,7 @@ class _Answers:
 
     def execute(self, sql: str, values: Any = None) -> None:
         if "BINLOG_CHECKSUM'" in sql.upper():
-            self._answer = ("binlog_checksum", "CRC32")
+            self._answer = ("binlog_checksum", self.checksum)
         elif "@master_binlog_checksum" in sql:
             self._connection._library_wants_sums = True
         elif "BINLOG_ROW_METADATA" in sql:
@@ -146,7 +151,7 @@ class _Replayed(DumpConnection):
         self.server_version = version
 
     def cursor(self, cursor: Any = None) -> Any:
-        return _Answers(self)
+        return Answers(self)
 
     def _write_bytes(self, data: bytes) -> None:
         self._dumping = True

@@ -17,7 +17,8 @@ GOOD = {
     "binlog_format": "ROW",
     "binlog_row_image": "FULL",
     "binlog_row_metadata": "FULL",
-    "log_bin_compress": "OFF",
+    "log_bin_compress": "ON",
+    "binlog_transaction_compression": "ON",
     "expire_logs_days": "14",
     "server_id": "1",
 }
@@ -40,12 +41,6 @@ def test_good_settings() -> None:
         ({"log_bin": "OFF"}, "binlog", "log_bin = binlog"),
         ({"binlog_format": "MIXED"}, "binlog_format", "SET GLOBAL binlog_format = ROW"),
         ({"binlog_row_image": "MINIMAL"}, "binlog_row_image", "binlog_row_image = FULL"),
-        ({"log_bin_compress": "ON"}, "log_bin_compress", "log_bin_compress = OFF"),
-        (
-            {"binlog_transaction_compression": "ON"},
-            "binlog_transaction_compression",
-            "binlog_transaction_compression = OFF",
-        ),
         (
             {"binlog_row_value_options": "PARTIAL_JSON"},
             "binlog_row_value_options",
@@ -67,6 +62,14 @@ def test_a_setting_that_loses_rows(settings: dict[str, str], name: str, hint: st
 def test_a_server_that_does_not_know_a_setting(missing: str) -> None:
     settings = {name: value for name, value in GOOD.items() if name != missing}
     assert failed(list(binlog_findings(settings, 9))) == []
+
+
+def test_compressed_transactions_without_zstd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replicator.source.inspect.can_unpack", lambda: False)
+    bad = failed(list(binlog_findings(GOOD, 9)))
+    assert [finding.name for finding in bad] == ["binlog_transaction_compression"]
+    assert "replicator[mysql8]" in bad[0].message
+    assert "binlog_transaction_compression = OFF" in bad[0].hint
 
 
 COLUMN = CatalogueColumn("id", "int", False, False, None, None, 10, 0, None)
