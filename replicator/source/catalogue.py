@@ -8,69 +8,18 @@ Unsupported, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from replicator.errors import SourceMisconfigured, Unsupported
 from replicator.model import TABLES, split_key
 from replicator.source import tablemap as t
-from replicator.source.charsets import BINARY, is_known_charset
+from replicator.source.charsets import BINARY, text_converter
+from replicator.source.columns import NOT_DECODABLE_HINT, CatalogueColumn, differs, may_be_else
 from replicator.source.decode import DecodedColumn, TableDecoder
-from replicator.source.values import Reader, reader
-
-NOT_DECODABLE_HINT = (
-    "nothing was skipped; give it a type of docs/values.md, or drop it; then replicator heal"
-)
-
-_TIMES = frozenset({t.DATETIME2, t.TIMESTAMP2, t.DATETIME, t.TIMESTAMP})
-_TYPES: Mapping[str, frozenset[int]] = {
-    "tinyint": frozenset({t.TINY}),
-    "smallint": frozenset({t.SHORT}),
-    "mediumint": frozenset({t.INT24}),
-    "int": frozenset({t.LONG}),
-    "bigint": frozenset({t.LONGLONG}),
-    "float": frozenset({t.FLOAT}),
-    "double": frozenset({t.DOUBLE}),
-    "decimal": frozenset({t.NEWDECIMAL}),
-    "datetime": frozenset({t.DATETIME2, t.DATETIME}),
-    "timestamp": frozenset({t.TIMESTAMP2, t.TIMESTAMP}),
-    "date": frozenset({t.DATE}),
-    "year": frozenset({t.YEAR}),
-    "char": frozenset({t.STRING}),
-    "binary": frozenset({t.STRING}),
-    "varchar": frozenset({t.VARCHAR, t.VAR_STRING}),
-    "varbinary": frozenset({t.VARCHAR, t.VAR_STRING}),
-    **{f"{size}text": frozenset({t.BLOB}) for size in ("tiny", "", "medium", "long")},
-    **{f"{size}blob": frozenset({t.BLOB}) for size in ("tiny", "", "medium", "long")},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueColumn:
-    """A column of information_schema; ``charset`` None for numbers and times, else its name."""
-
-    name: str
-    data_type: str
-    unsigned: bool
-    nullable: bool
-    charset: str | None
-    octets: int | None
-    precision: int | None
-    scale: int | None
-    fraction: int | None
-    compressed: bool = False
-
-    @property
-    def is_decodable(self) -> bool:
-        """Its type, and its character set, are ones that we decode."""
-        known = self.charset is None or is_known_charset(self.charset)
-        return self.data_type in _TYPES and known and not self.compressed
-
-    @property
-    def shown(self) -> str:
-        """Its type for a message."""
-        charset = f" CHARACTER SET {self.charset}" if self.charset else ""
-        return f"{self.data_type}{' COMPRESSED' if self.compressed else charset}"
+from replicator.source.labels import Label
+from replicator.source.readers import Details, reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +27,7 @@ class Catalogue:
     """Columns and primary keys of the replicated tables of one database, and the collations.
 
     ``cascades``  tables whose rows a foreign key changes without the log: "name ON DELETE CASCADE"
+    ``versioned``  tables WITH SYSTEM VERSIONING: their log has old rows too
     """
 
     database: str
@@ -85,9 +35,16 @@ class Catalogue:
     keys: Mapping[str, tuple[str, ...]]
     charsets: Mapping[int, str]
     cascades: Mapping[str, str] = field(default_factory=dict)
+    versioned: frozenset[str] = frozenset()
 
     def decoder(self, mapped: t.TableMap) -> TableDecoder:
         """The decoder for a table map of a replicated table. Raises Unsupported."""
+        if mapped.table in self.versioned:
+            raise Unsupported(
+                "a system-versioned table",
+                f"{mapped.schema}.{mapped.table}: its log has old rows beside the present ones",
+                f"ALTER TABLE `{mapped.table}` DROP SYSTEM VERSIONING; -- then replicator heal",
+            )
         columns = (
             [self._from_log(mapped.table, column) for column in mapped.columns]
             if mapped.is_full
@@ -114,12 +71,16 @@ class Catalogue:
                 f"[source] database; GRANT SELECT ON `{self.database}`.*; see `replicator check`",
             )
 
+    def needs(self, mapped: t.TableMap) -> bool:
+        """Decoding this table map's rows needs a catalogue that describes them for certain."""
+        return not mapped.is_full or any(may_be_else(column) for column in mapped.columns)
+
     def _from_log(self, table: str, column: t.MappedColumn) -> DecodedColumn:
         assert column.name is not None
         now = next((c for c in self.columns.get(table, ()) if c.name == column.name), None)
-        if now is not None and not now.is_decodable:  # UUID and INET6 look like BINARY in the log
+        if now is not None and not now.is_decodable:
             raise _not_decodable(table, now)
-        if column.type in (t.DATETIME, t.TIMESTAMP) and (now is None or now.fraction):
+        if column.type in (t.DATETIME, t.TIMESTAMP, t.TIME) and (now is None or now.fraction):
             raise Unsupported(
                 "a time in the old format, with a fraction that the log does not tell",
                 f"{table}.{column.name}",
@@ -135,9 +96,11 @@ class Catalogue:
                     f"{table}.{column.name}: id {column.collation}",
                     "please report it",
                 )
-        unsigned = bool(column.unsigned)
-        decode = _reader(table, column, charset, unsigned, column.name)
-        return DecodedColumn(column, column.name, unsigned, decode)
+        address = now.address if now is not None and not differs(column, now) else ""
+        with _named(table, column.name):
+            details = Details(charset, bool(column.unsigned), _labels(column, charset), address)
+            decode = reader(column, details)
+        return DecodedColumn(column, column.name, details.unsigned, decode)
 
     def _from_catalogue(self, mapped: t.TableMap) -> list[DecodedColumn]:
         known = self.columns.get(mapped.table, ())
@@ -147,43 +110,40 @@ class Catalogue:
         for column, now in zip(mapped.columns, known, strict=True):
             if not now.is_decodable:
                 raise _not_decodable(mapped.table, now)
-            difference = differs(column, now)
+            difference = differs(column, now) or self._differs_in_text(column, now)
             if difference:
                 raise _disagree(mapped, f"column {now.name}: {difference}")
-            charset = now.charset
-            if "binary" in now.data_type or now.data_type.endswith("blob"):
-                charset = BINARY
-            decode = _reader(mapped.table, column, charset, now.unsigned, now.name)
+            charset = now.charset or BINARY
+            details = Details(charset, now.unsigned, now.labels, now.address)
+            with _named(mapped.table, now.name):
+                decode = reader(column, details)
             found.append(DecodedColumn(column, now.name, now.unsigned, decode))
         return found
 
-
-def differs(column: t.MappedColumn, now: CatalogueColumn) -> str:
-    """How the log's column contradicts the catalogue's; "" where it does not."""
-    if column.type not in _TYPES.get(now.data_type, frozenset()):
-        return f"type code {column.type} in the log, {now.data_type} now"
-    if column.nullable != now.nullable:
-        return "nullability has changed"
-    if column.type in (t.VARCHAR, t.VAR_STRING, t.STRING) and column.meta != now.octets:
-        return f"{column.meta} bytes in the log, {now.octets} now"
-    if column.type == t.NEWDECIMAL and column.meta != (now.precision or 0) << 8 | (now.scale or 0):
-        return "precision or scale has changed"
-    if column.type in _TIMES and column.meta != (now.fraction or 0):  # the old types' meta is 0
-        return "fractional digits have changed"
-    if column.type == t.BLOB and column.meta != _blob_size(now.data_type):
-        return "the size of the text or blob has changed"
-    return ""
+    def _differs_in_text(self, column: t.MappedColumn, now: CatalogueColumn) -> str:
+        """As ``differs``, for a log that tells character sets but no names (MINIMAL)."""
+        if column.collation is None or column.type == t.GEOMETRY:
+            return ""
+        then = self.charsets.get(column.collation, f"collation {column.collation}")
+        charset = now.charset or BINARY
+        return "" if then == charset else f"character set {then} in the log, {charset} now"
 
 
-def _blob_size(data_type: str) -> int:
-    return {"tiny": 1, "medi": 3, "long": 4}.get(data_type[:4], 2)
+def _labels(column: t.MappedColumn, charset: str | None) -> tuple[Label, ...]:
+    """Of an ENUM or SET, from the log."""
+    if column.type not in (t.ENUM, t.SET):
+        return ()
+    if column.labels is None or charset in (None, BINARY):
+        raise Unsupported("labels without their text or character set", f"{charset}", "")
+    convert = text_converter(charset or "")
+    return tuple(convert(label) for label in column.labels)
 
 
-def _reader(
-    table: str, column: t.MappedColumn, charset: str | None, unsigned: bool, name: str
-) -> Reader:
+@contextmanager
+def _named(table: str, name: str) -> Iterator[None]:
+    """What is Unsupported inside says which column."""
     try:
-        return reader(column, charset, unsigned)
+        yield
     except Unsupported as error:
         raise Unsupported(
             error.message, f"{table}.{name}: {error.detail}", NOT_DECODABLE_HINT

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 
-from replicator.source.tablemap import lenenc
+from replicator.source.metadata import lenenc
 from replicator.source.values import damaged
 
 QUERY_COMPRESSED = 165

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
+from replicator.source.metadata import lenenc
 from replicator.source.runs import Conversions, Datetimes, Run, doubles, floats
 from replicator.source.values import Reader, damaged
 
@@ -98,7 +99,7 @@ class TableDecoder:
         at = 2
         if kind in _VERSION_2:
             at += int.from_bytes(body[2:4], "little")
-        count, at = t.lenenc(body, at)
+        count, at = lenenc(body, at)
         if count != len(self._columns):
             raise IndexError(f"{count} columns, the table map has {len(self._columns)}")
         for _ in range(2 if kind in UPDATE else 1):

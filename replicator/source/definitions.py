@@ -57,8 +57,8 @@ class Definitions:
         schema, table = names_of(body)
         decoder = None
         if schema == self._endpoint.database and table in TABLES:
-            mapped = parse_table_map(body)
-            if not mapped.is_full:
+            mapped = parse_table_map(body, mariadb=self.position.source.startswith("mariadb"))
+            if self._catalogue.needs(mapped):
                 self._check_catalogue_fits(mapped)
             decoder = self._catalogue.decoder(mapped)
         self._decoders[body] = decoder
@@ -70,10 +70,16 @@ class Definitions:
             raise LookAhead
         statement = (self._redefined or {}).get(mapped.table)
         if statement:
+            missing, remedy = "name their columns", "SET GLOBAL binlog_row_metadata = FULL"
+            if mapped.is_full:
+                missing, remedy = (
+                    "tell a BINARY from a UUID or an INET6",
+                    "let capture keep up with the log",
+                )
             raise Unsupported(
-                "rows from before a table's redefinition, and the log does not name their columns",
+                f"rows from before a table's redefinition, and the log does not {missing}",
                 f"{mapped.schema}.{mapped.table}: {statement[:200]}",
-                "SET GLOBAL binlog_row_metadata = FULL; -- for what comes; then replicator heal",
+                f"{remedy}; -- for what comes; then replicator heal",
             )
 
     def look_ahead(self, server_id: int, heartbeat: float) -> None:

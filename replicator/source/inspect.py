@@ -197,6 +197,10 @@ def table_findings(catalogue: Catalogue) -> Iterator[Finding]:
             message = f"{where}: {catalogue.cascades[name]} changes rows that are not in the log"
             hint = f"ALTER TABLE {where} DROP FOREIGN KEY …, ADD FOREIGN KEY …; -- without actions"
             yield Finding(f"table {name}", False, message, hint)
+        elif name in catalogue.versioned:
+            message = f"{where} is system-versioned: its log has old rows too"
+            hint = f"ALTER TABLE {where} DROP SYSTEM VERSIONING;"
+            yield Finding(f"table {name}", False, message, hint)
         elif odd:
             hint = f"ALTER TABLE {where} MODIFY … a type of docs/values.md"
             yield Finding(f"table {name}", False, f"not decoded: {', '.join(odd)}", hint)

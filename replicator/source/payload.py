@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 from replicator.errors import Unsupported
-from replicator.source.tablemap import lenenc
+from replicator.source.metadata import lenenc
 from replicator.source.values import damaged
 
 TRANSACTION_PAYLOAD = 40

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pymysql
 
 from replicator.model import TABLES
-from replicator.source.catalogue import Catalogue, CatalogueColumn
+from replicator.source.catalogue import Catalogue
+from replicator.source.columns import CatalogueColumn
 from replicator.source.endpoint import Endpoint, translate
+from replicator.source.labels import listed
+from replicator.source.mariadb import ADDRESSES
 
 _COLUMNS = """
 SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME,
@@ -24,6 +28,10 @@ _CASCADES = """
 SELECT TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE
 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = %s
 ORDER BY TABLE_NAME, CONSTRAINT_NAME
+"""
+_VERSIONED = """
+SELECT TABLE_NAME FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'SYSTEM VERSIONED'
 """
 _COLLATIONS = """
 SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS
@@ -53,10 +61,12 @@ def read_catalogue(connection: pymysql.connections.Connection, endpoint: Endpoin
             for table, column in cursor.fetchall():
                 keys[table] = (*keys.get(table, ()), column)
             cascades = _cascades(cursor, endpoint.database)
+            cursor.execute(_VERSIONED, (endpoint.database,))
+            versioned = frozenset(str(row[0]) for row in cursor.fetchall())
             charsets = _charsets(cursor)
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
-    return Catalogue(endpoint.database, columns, keys, charsets, cascades)
+    return Catalogue(endpoint.database, columns, keys, charsets, cascades, versioned)
 
 
 def _cascades(cursor: pymysql.cursors.Cursor, database: str) -> dict[str, str]:
@@ -81,18 +91,33 @@ def _charsets(cursor: pymysql.cursors.Cursor) -> dict[int, str]:
 
 def _column(row: Sequence[object]) -> CatalogueColumn:
     _, name, data_type, column_type, nullable, charset, octets, precision, scale, fraction = row
+    kind = str(data_type).lower()
+    whole = str(column_type)
+    has_labels = kind in ("enum", "set")
+    # Behind the type's own parentheses: labels may hold any word.
+    words = "" if has_labels else whole.lower()
     return CatalogueColumn(
         name=str(name),
-        data_type=str(data_type).lower(),
-        unsigned="unsigned" in str(column_type).lower(),
+        data_type=kind,
+        unsigned="unsigned" in words,
         nullable=nullable == "YES",
         charset=None if charset is None else str(charset),
-        octets=_number(octets),
+        octets=_octets(kind, words, octets),
         precision=_number(precision),
         scale=_number(scale),
         fraction=_number(fraction),
-        compressed="compressed" in str(column_type).lower(),
+        compressed="compressed" in words,
+        labels=listed(whole) if has_labels else (),
+        digits=2 if words.startswith("year(2)") else 4,
     )
+
+
+def _octets(kind: str, words: str, told: object) -> int | None:
+    """Most bytes of a text; information_schema does not tell those of an address or a vector."""
+    if kind in ADDRESSES:
+        return ADDRESSES[kind][0]
+    dimensions = re.fullmatch(r"vector\((\d+)\)", words)
+    return 4 * int(dimensions[1]) if dimensions else _number(told)
 
 
 def _number(value: object) -> int | None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import pymysql
 from pymysql.converters import encoders
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import SourceMisconfigured, Unsupported
-from replicator.source.catalogue import NOT_DECODABLE_HINT, CatalogueColumn
+from replicator.source.columns import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
 from replicator.source.schema import read_catalogue
-from replicator.source.values import shortest_float32
+from replicator.source.shown import INTEGERS, converter, expression, quoted
 
-_INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
-_FLOATS = frozenset({"float", "double"})
-_KEYS = _INTEGERS | {"decimal", "date", "datetime", "timestamp", "char", "varchar"}
+_KEYS = INTEGERS | {
+    "decimal", "date", "datetime", "timestamp", "time", "char", "varchar", "uuid", "inet4", "inet6",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +36,13 @@ class SnapshotReader:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        # Only encoders: cells come as the server writes them, zero dates included.
+        # Cells come as the server writes them, zero dates included, and text as it is stored: the
+        # server would show '?' for what it cannot convert.
         self._connection = connect(
             endpoint,
             conv=dict(encoders),
-            init_command="SET time_zone = '+00:00', sql_mode = ''",
+            use_unicode=False,
+            init_command="SET time_zone = '+00:00', sql_mode = '', character_set_results = NULL",
         )
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
@@ -63,7 +63,7 @@ class SnapshotReader:
             raise translate(error, self._endpoint) from error
         if not raw:
             return Chunk(None, after, True)
-        converters = [_converter(column) for column in columns]
+        converters = [converter(column) for column in columns]
         rows: list[Row] = [
             tuple(
                 None if cell is None else convert(cell)
@@ -131,10 +131,8 @@ def _select(
     limit: int,
 ) -> tuple[str, list[Value]]:
     """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
-    shown = ", ".join(
-        f"`{c.name}`+0e0" if c.data_type in _FLOATS else f"`{c.name}`" for c in columns
-    )
-    order = ", ".join(f"`{name}`" for name in key)
+    shown = ", ".join(expression(column) for column in columns)
+    order = ", ".join(quoted(name) for name in key)
     where, values = "", list[Value]()
     if after is not None:
         where, values = _behind(key, after)
@@ -146,35 +144,10 @@ def _behind(key: Sequence[str], after: tuple[Value, ...]) -> tuple[str, list[Val
     condition, values = "", list[Value]()
     for name, value in reversed(list(zip(key, after, strict=True))):
         if condition:
-            condition = f"(`{name}` > %s OR (`{name}` = %s AND {condition}))"
+            condition = f"({quoted(name)} > %s OR ({quoted(name)} = %s AND {condition}))"
             values = [value, value, *values]
         else:
-            condition, values = f"`{name}` > %s", [value]
+            condition, values = f"{quoted(name)} > %s", [value]
     if len(key) == 1:
         return f"WHERE {condition}", values
-    return f"WHERE `{key[0]}` >= %s AND {condition}", [after[0], *values]
-
-
-def _converter(column: CatalogueColumn) -> Callable[[Any], Value]:
-    kind = column.data_type
-    if kind in _INTEGERS:
-        return int
-    if kind == "float":
-        return lambda cell: shortest_float32(float(cell))
-    if kind == "double":
-        return float
-    if kind == "decimal":
-        return _without_zero_fill
-    if kind == "datetime":
-        return lambda cell: str(cell).replace(" ", "T")
-    if kind == "timestamp":
-        return lambda cell: str(cell).replace(" ", "T") + "Z"
-    if "binary" in kind or kind.endswith("blob"):
-        return lambda cell: base64.b64encode(cell).decode("ascii")
-    return str
-
-
-def _without_zero_fill(cell: str) -> str:
-    whole, point, broken = str(cell).lstrip("-").partition(".")
-    sign = "-" if str(cell).startswith("-") else ""
-    return f"{sign}{whole.lstrip('0') or '0'}{point}{broken}"
+    return f"WHERE {quoted(key[0])} >= %s AND {condition}", [after[0], *values]

@@ -20,7 +20,8 @@ import pytest
 
 from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.source import binlog, dump
-from replicator.source.catalogue import Catalogue, CatalogueColumn
+from replicator.source.catalogue import Catalogue
+from replicator.source.columns import CatalogueColumn
 from replicator.source.definitions import Definitions
 from replicator.source.endpoint import Endpoint
 from replicator.source.feed import Feed, Pause

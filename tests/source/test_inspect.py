@@ -8,7 +8,8 @@ import pytest
 
 from demo.mariadbd import PrivateMariaDB
 from replicator.model import TABLES
-from replicator.source.catalogue import Catalogue, CatalogueColumn
+from replicator.source.catalogue import Catalogue
+from replicator.source.columns import CatalogueColumn
 from replicator.source.inspect import Finding, binlog_findings, inspect, table_findings
 from tests.source.capture import endpoint
 
@@ -113,9 +114,9 @@ def test_a_column_that_is_missing() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        replace(COLUMN, name="odd", data_type="enum", charset="utf8mb4"),
-        replace(COLUMN, name="odd", data_type="varchar", charset="utf16"),
-        replace(COLUMN, name="odd", data_type="varchar", charset="utf8mb4", compressed=True),
+        replace(COLUMN, name="odd", data_type="enum", charset="binary"),
+        replace(COLUMN, name="odd", data_type="varchar", charset="gb18030"),
+        replace(COLUMN, name="odd", data_type="year", digits=2),
     ],
 )
 def test_a_column_that_is_not_decoded(odd: CatalogueColumn) -> None:

@@ -14,7 +14,8 @@ from replicator.change import Change, Op
 from replicator.errors import Unsupported
 from replicator.model import TABLES
 from replicator.source import tablemap as t
-from replicator.source.catalogue import Catalogue, CatalogueColumn, differs
+from replicator.source.catalogue import Catalogue
+from replicator.source.columns import CatalogueColumn, differs
 from replicator.source.decode import ROWS, TableDecoder
 from replicator.source.tablemap import MappedColumn, parse_table_map
 from replicator.source.wire import names_of
@@ -184,7 +185,23 @@ NOW = CatalogueColumn("id", "int", False, True, None, None, 10, 0, None)
         (MappedColumn(t.DATETIME, 0, True), replace(NOW, data_type="datetime", fraction=3)),
         (MappedColumn(t.TIMESTAMP2, 6, True), replace(NOW, data_type="timestamp", fraction=3)),
         (MappedColumn(t.BLOB, 2, True), replace(NOW, data_type="longtext", octets=1)),
-        (MappedColumn(t.ENUM, 1, True), replace(NOW, data_type="enum")),
+        (MappedColumn(t.ENUM, 1, True), replace(NOW, data_type="enum", labels=("a",) * 256)),
+        (MappedColumn(t.ENUM, 2, True), replace(NOW, data_type="enum", labels=("a",) * 255)),
+        (MappedColumn(t.ENUM, 1, True), replace(NOW, data_type="set", labels=("a",))),
+        (MappedColumn(t.SET, 4, True), replace(NOW, data_type="set", labels=("a",) * 33)),
+        (MappedColumn(t.BIT, 1 << 8, True), replace(NOW, data_type="bit", precision=9)),
+        (MappedColumn(t.TIME2, 3, True), replace(NOW, data_type="time", fraction=0)),
+        (MappedColumn(t.GEOMETRY, 4, True), replace(NOW, data_type="longblob")),
+        (MappedColumn(t.STRING, 16, True), replace(NOW, data_type="inet4", octets=4)),
+        (
+            MappedColumn(t.VARCHAR, 80, True),
+            replace(NOW, data_type="varchar", octets=80, compressed=True),
+        ),
+        (
+            MappedColumn(t.VARCHAR_COMPRESSED, 80, True),
+            replace(NOW, data_type="varchar", octets=80, compressed=True),
+        ),
+        (MappedColumn(t.LONG, 0, True, unsigned=True), NOW),
     ],
 )
 def test_a_nameless_column_that_contradicts_the_catalogue(

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import decimal
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,24 +39,31 @@ DECODED = [(kind, sql, json.loads(told.strip("`"))) for kind, sql, told in lines
 REFUSED = [(kind, sql) for kind, sql in lines("Not decoded")]
 # mysql-replication 1.0.17 gives None, 1970, an error or fewer bytes for these.
 LIBRARY_ERRS = {
+    ("INET6", "'::'"), ("INET4", "'192.0.2.0'"),
     ("DATE", "'0000-00-00'"), ("DATE", "'2026-00-00'"), ("DATETIME", "'0000-00-00'"),
     ("TIMESTAMP NULL", "'0000-00-00'"), ("YEAR", "0"), ("BINARY(5)", "X'6100620000'"),
     ("BINARY(5)", "''"), ("VARCHAR(20) CHARACTER SET latin1", "X'818D8F909D'"),
 }  # fmt: skip
+# Nor does it give these in a form to compare, or with the right characters, or at all.
+LIBRARY_DIFFERS = re.compile(
+    r"BIT|TIME( |$|\(\d)|SET\(|POINT|GEOMETRY|UUID|INET|(DATETIME|TIMESTAMP)\([145]\)|"
+    r".*CHARACTER SET (macce|keybcs2|swe7|hp8|dec8|armscii8|geostd8|euckr|eucjpms|ucs2|utf16|utf16le|utf32)"
+)
 
 
 class Zoo:
     """A RoomType with a column for every line of the table; one row a line, and how it was read."""
 
-    def __init__(self, server: PrivateMariaDB, name: str) -> None:
+    def __init__(self, server: PrivateMariaDB, name: str, leave_out: str = "-") -> None:
         create_station(server, name)
         self.server, self.name = server, name
-        columns = ", ".join(f"ADD x{i} {kind}" for i, (kind, _, _) in enumerate(DECODED))
+        lines = [(i, *line) for i, line in enumerate(DECODED) if leave_out not in line[0]]
+        columns = ", ".join(f"ADD x{i} {kind}" for i, kind, _, _ in lines)
         server.execute(f"ALTER TABLE RoomType {columns}", database=name)
         self.start = at(server, name)
         connection = server.connect(name, init_command=SESSION)
         with connection.cursor() as cursor:
-            for i, (_, sql, _) in enumerate(DECODED):
+            for i, _, sql, _ in lines:
                 cursor.execute(f"INSERT INTO RoomType (id, x{i}) VALUES ({i + 1}, {sql})")
         connection.close()
         self.end = at(server, name)
@@ -70,11 +78,15 @@ class Zoo:
         assert change is not None
         return [list(row[2:]) for row in change.rows]
 
-    def by_the_library(self) -> list[list[Any]]:
-        return list(library_rows(self.server, self.start, self.end))
+    def by_the_library(self) -> dict[str, Any]:
+        """Cells by name of their column; each is in one row, that of its line."""
+        rows = library_rows(self.server, self.start, self.end)
+        return {name: cell for row in rows for name, cell in row.items() if cell is not None}
 
 
-def library_rows(server: PrivateMariaDB, start: Position, end: Position) -> Iterator[list[Any]]:
+def library_rows(
+    server: PrivateMariaDB, start: Position, end: Position
+) -> Iterator[dict[str, Any]]:
     reader = BinLogStreamReader(
         connection_settings=endpoint(server, "").settings(),
         server_id=3999,
@@ -90,9 +102,9 @@ def library_rows(server: PrivateMariaDB, start: Position, end: Position) -> Iter
         if event.packet.log_pos > end.offset:
             break
         try:
-            yield list(event.rows[0]["values"].values())[2:]
+            yield event.rows[0]["values"]
         except UnicodeDecodeError:
-            yield []
+            yield {}
     reader.close()
 
 
@@ -130,8 +142,10 @@ def from_table(zoo: Zoo) -> list[list[Value]]:
 
 
 @pytest.fixture(scope="module")
-def by_the_library(zoo: Zoo) -> list[list[Any]]:
-    return zoo.by_the_library()
+def by_the_library(mariadb: PrivateMariaDB) -> Iterator[dict[str, Any]]:
+    """Of a table without what the library cannot even read a table map with."""
+    yield Zoo(mariadb, "library", leave_out="COMPRESSED").by_the_library()
+    mariadb.execute("DROP DATABASE library")
 
 
 each_line = pytest.mark.parametrize(
@@ -162,10 +176,14 @@ def test_from_the_table(from_table: list[list[Value]], number: int) -> None:
 
 
 @each_line
-def test_as_the_library_decodes(by_the_library: list[list[Any]], number: int) -> None:
+def test_as_the_library_decodes(by_the_library: dict[str, Any], number: int) -> None:
     kind, sql, expected = DECODED[number]
-    if (kind, sql) not in LIBRARY_ERRS:
-        assert canonical(kind, by_the_library[number][number]) == expected
+    if (
+        (kind, sql) not in LIBRARY_ERRS
+        and not LIBRARY_DIFFERS.match(kind)
+        and "COMPRESSED" not in kind
+    ):
+        assert canonical(kind, by_the_library.get(f"x{number}")) == expected
 
 
 def canonical(kind: str, value: Any) -> Value:
