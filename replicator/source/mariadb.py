@@ -26,14 +26,14 @@ def inet4_text(data: bytes) -> str:
 
 
 def inet6_text(data: bytes) -> str:
-    """As SELECT shows it: the first longest run of zero groups as ``::``, IPv4 inside as such."""
+    """As SELECT shows it: the first longest run of zero groups, be it one, is ``::``."""
     groups = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 16, 2)]
     start, length = _zeros(groups)
     inside = start == 0 and (length == 6 or (length == 5 and groups[5] == 0xFFFF))
     shown = [f"{group:x}" for group in groups]
     if inside:
         shown[6:] = [inet4_text(data[12:])]
-    if length < 2:
+    if not length:
         return ":".join(shown)
     return f"{':'.join(shown[:start])}::{':'.join(shown[start + length :])}"
 
