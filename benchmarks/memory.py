@@ -18,6 +18,7 @@ from demo.mariadbd import PrivateMariaDB
 from demo.processes import Child
 
 _TELL_EVERY = 10.0  # seconds
+_PATIENCE = 1_200.0
 
 
 def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path) -> None:
@@ -49,9 +50,10 @@ def _capture(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Pat
         before = captured(from_log.outbox)
     database.run(_telling("inserted", inserts_by_the_server(sizes.history), sizes.history))
     total = before + sizes.history
-    backlog = _peak(from_log.program("tail"), lambda: captured(from_log.outbox), total)
     from_tables = Scene(folder / "tables", database)
-    snapshot = _peak(from_tables.program("tail"), lambda: outbox_rows(from_tables.outbox), total)
+    with from_tables.program("tail") as program:  # beside the other, which is done long before
+        backlog = _peak(from_log.program("tail"), lambda: captured(from_log.outbox), total)
+        snapshot = _peak_of(program, lambda: outbox_rows(from_tables.outbox), total)
     database.run([f"UPDATE Reading SET value = value + 1 LIMIT {sizes.transaction}"])
     total += sizes.transaction
     change = _peak(from_log.program("tail"), lambda: captured(from_log.outbox), total)
@@ -76,7 +78,12 @@ def _without_references() -> list[str]:
 
 
 def _peak(program: Child, rows: Callable[[], int], total: int) -> float:
-    """Of a program until it has done ``total`` rows."""
+    """Of a program that is started here, until it has done ``total`` rows."""
+    with program:
+        return _peak_of(program, rows, total)
+
+
+def _peak_of(program: Child, rows: Callable[[], int], total: int) -> float:
     shown = _Shown(program.name, total)
 
     def done() -> bool:
@@ -84,9 +91,8 @@ def _peak(program: Child, rows: Callable[[], int], total: int) -> float:
         shown.tell(so_far)
         return so_far >= total
 
-    with program:
-        wait(done, program, pause=0.1)
-        return peak_megabytes(program.pid)
+    wait(done, program, pause=0.1, patience=_PATIENCE)
+    return peak_megabytes(program.pid)
 
 
 def _telling(what: str, statements: Iterator[tuple[str, int]], total: int) -> Iterator[str]:

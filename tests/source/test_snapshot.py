@@ -159,7 +159,7 @@ def test_a_long_composite_key(mariadb: PrivateMariaDB, station: str) -> None:
         ("VARCHAR(9) CHARACTER SET utf16 COLLATE utf16_bin", ["''", "'a'", "'Ж'", "'😀'"]),
         ("VARCHAR(9) CHARACTER SET cp1251 COLLATE cp1251_bin", ["'a'", "'\\\\'", "'Ж'", "'я'"]),
         ("VARCHAR(9) CHARACTER SET gbk COLLATE gbk_bin", ["'a'", "'简'", "'繁'", "'體'"]),
-        ("VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin", ["''", "' '", "'  '", "'a '"]),
+        ("VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin", ["''", "' '", "'  '"]),
     ],
 )  # fmt: skip
 def test_keys_of_other_types(
