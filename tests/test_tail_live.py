@@ -77,8 +77,8 @@ plans = st.lists(
 )
 
 
-# The same plans in every run; for others: derandomize=False and more examples. Not made smaller when
-# one fails: each takes a third of a second.
+# The same plans in every run; for others: derandomize=False and more examples. Not made smaller
+# when one fails: each takes a third of a second.
 @settings(
     max_examples=30,
     phases=(Phase.explicit, Phase.generate),

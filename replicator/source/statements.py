@@ -75,7 +75,7 @@ def meaning(query: str, schema: str, database: str) -> Meaning:
 
 
 def _prefixed(text: str, schema: str, database: str) -> Meaning:
-    """MariaDB's SET STATEMENT settings FOR statement; a FOR in the settings' text stops too much."""
+    """Behind SET STATEMENT settings FOR; a FOR inside the settings may stop too much."""
     for place in _BEHIND_PREFIX.finditer(text):
         found = meaning(text[place.end() :], schema, database)
         if found in (Meaning.DML, Meaning.LOSS, Meaning.DDL):
