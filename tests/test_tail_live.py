@@ -80,7 +80,7 @@ plans = st.lists(
 # The same plans in every run; for others: derandomize=False and more examples. Not made smaller
 # when one fails: each takes a third of a second.
 @settings(
-    max_examples=30,
+    max_examples=20,
     phases=(Phase.explicit, Phase.generate),
     deadline=None,
     derandomize=True,
