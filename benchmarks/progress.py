@@ -12,6 +12,11 @@ def captured(outbox: Path) -> int:
     return _number(outbox / "outbox.db", "SELECT row_total FROM capture WHERE snapshot IS NULL")
 
 
+def outbox_rows(outbox: Path) -> int:
+    """Rows captured ever, also while the snapshot is under way."""
+    return _number(outbox / "outbox.db", "SELECT row_total FROM capture")
+
+
 def settled(outbox: Path, destination: str = "central") -> int:
     """Rows settled ever."""
     return _number(outbox / f"{destination}.db", "SELECT row_total FROM cursor")

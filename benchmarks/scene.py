@@ -106,9 +106,11 @@ def doing_nothing(folder: Path) -> Iterator[str]:
         yield (folder / "url").read_text()
 
 
-def wait(done: Callable[[], bool], *children: Child, pause: float = 0.02) -> None:
-    """Until it is done. Raises ChildFailed when a child ends before, or after PATIENCE seconds."""
-    deadline = time.monotonic() + PATIENCE
+def wait(
+    done: Callable[[], bool], *children: Child, pause: float = 0.02, patience: float = PATIENCE
+) -> None:
+    """Until it is done. Raises ChildFailed when a child ends before, or after so many seconds."""
+    deadline = time.monotonic() + patience
     while not done():
         if not all(child.running for child in children) or time.monotonic() > deadline:
             last = "\n".join(child.last_lines(15) for child in children)

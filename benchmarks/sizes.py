@@ -26,6 +26,8 @@ class Sizes:
     plain_end_to_end: int = 500
     wired: int = 20_000
     backlog: int = 1_000_000
+    history: int = 10_000_000
+    transaction: int = 1_000_000
     idle_seconds: float = 20.0
 
 
@@ -44,5 +46,7 @@ TINY = Sizes(
     plain_end_to_end=10,
     wired=500,
     backlog=3_000,
+    history=12_000,
+    transaction=3_000,
     idle_seconds=0.3,
 )

@@ -36,6 +36,19 @@ def bulk_inserts(count: int) -> Iterator[str]:
         yield _READING_INTO + ",".join(part)
 
 
+def inserts_by_the_server(count: int, each: int = 10_000) -> Iterator[tuple[str, int]]:
+    """Statements that make ``each`` readings at a time, for a long history; rows made before it."""
+    node, minute = "seq DIV 6 MOD 40", "seq DIV 240 * 5"
+    value = "ROUND(20 + 5 * SIN(seq / 1000) + seq MOD 89 / 16, 4)"
+    for first in range(0, count, each):
+        last = min(first + each, count) - 1
+        yield (
+            f"{_READING_INTO.removesuffix('VALUES ')}SELECT '2000-01-01' + INTERVAL {minute} "
+            f"MINUTE, {FIRST_NODE} + {node}, seq MOD 6, NULL, {value} FROM seq_{first}_to_{last}",
+            first,
+        )
+
+
 def packets(count: int) -> Iterator[Packet]:
     """Live packets of six readings, later than any history."""
     rng = random.Random(SEED)

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+_CASE = re.compile(r"`(tests/golden/[\w-]+)`")
 _PLACEHOLDER = re.compile(
     r"\b[A-Z]+_[A-Z_]*SESSION\b|\bTODO\b|\bFIXME\b|^INVARIANTS$", re.MULTILINE
 )
@@ -28,14 +29,29 @@ def test_nothing_is_left_to_fill_in(document: Path) -> None:
 
 
 def test_every_invariant_names_tests_that_exist() -> None:
-    named = _TEST.findall((ROOT / "docs" / "architecture.md").read_text())
-    assert len(named) >= 9
-    missing = [
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert len(_TEST.findall(text)) >= 9
+    assert missing_tests(text) == []
+
+
+def test_every_trap_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "traps.md").read_text()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| T")]
+    assert [row[0].strip() for row in rows] == [f"T{number}" for number in range(1, 29)]
+    assert [row[0] for row in rows if not (_TEST.search(row[3]) or _CASE.search(row[3]))] == []
+    assert missing_tests(text) == []
+    cases = _CASE.findall(text)
+    assert [case for case in cases if not (ROOT / case / "expected.json").exists()] == []
+
+
+def missing_tests(text: str) -> list[str]:
+    """Of those named in a document."""
+    return [
         f"{path}::{name}"
-        for path, name in named
-        if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+        for path, name in _TEST.findall(text)
+        if not (ROOT / path).exists()
+        or not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
     ]
-    assert missing == []
 
 
 def test_every_document_is_listed_in_the_readme() -> None:

@@ -40,6 +40,8 @@ _MULTIBYTE = {
     "eucjpms": "",
 }
 _THREE_BYTES = frozenset({"ujis", "eucjpms"})
+DOUBLED = frozenset({"armscii8", "sjis", "cp932", "ujis", "eucjpms"})
+"""Where two codes are one character: the text does not tell which of them it was."""
 _NONE = "\ufffe"
 """In a charmap: no character."""
 

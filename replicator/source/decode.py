@@ -89,6 +89,11 @@ class TableDecoder:
         except (IndexError, KeyError, struct.error, ValueError) as error:
             detail = f"table {self.table}, event type {kind}: {error!r}"
             raise damaged("a row event cannot be decoded", detail) from error
+        except Unsupported as error:
+            if self.table in error.detail:
+                raise
+            detail = f"table {self.table}: {error.detail}"
+            raise Unsupported(error.message, detail, error.hint) from error
         if kind in WRITE:
             return [Change(self.table, Op.INSERT, self.names, images)]
         if kind in DELETE:

@@ -50,6 +50,8 @@ def signedness(places: Sequence[int], bits: bytes | None) -> dict[int, bool]:
     """Place → is it unsigned: one bit for each numeric column, from the highest bit on."""
     if bits is None:
         return {}
+    if len(bits) != (len(places) + 7) // 8:
+        raise IndexError(f"{len(bits)} bytes of signs for {len(places)} numeric columns")
     return {
         place: bool(bits[number // 8] >> (7 - number % 8) & 1)
         for number, place in enumerate(places)

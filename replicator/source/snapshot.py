@@ -12,6 +12,7 @@ from pymysql.converters import encoders
 
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import SourceMisconfigured, Unsupported
+from replicator.source.charsets import DOUBLED
 from replicator.source.columns import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
 from replicator.source.schema import read_catalogue
@@ -92,7 +93,7 @@ class SnapshotReader:
             )
         key = self._catalogue.keys[table]
         for column in columns:
-            if column.name in key and column.data_type not in _KEYS:
+            if column.name in key and not _comparable(column):
                 raise Unsupported(
                     "a primary key that cannot be compared exactly",
                     f"{table}.{column.name}: {column.shown}",
@@ -121,6 +122,11 @@ class SnapshotReader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _comparable(column: CatalogueColumn) -> bool:
+    """A value of it, put back into a statement, is the same value again."""
+    return column.data_type in _KEYS and column.charset not in DOUBLED
 
 
 def _select(

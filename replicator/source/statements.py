@@ -43,19 +43,25 @@ _CANONICAL = {name.lower(): name for name in TABLES}
 _LOSSES = re.compile(
     r"TRUNCATE\b"
     r"|DROP\s+TABLES?\b"
-    r"|RENAME\s+TABLE\b"
+    r"|RENAME\s+TABLES?\b"
     r"|CREATE\s+OR\s+REPLACE\s+TABLE\b"
-    r"|ALTER\s.*\bRENAME\s+(?!COLUMN\b|INDEX\b|KEY\b)"
-    r"|ALTER\s.*\b(?:DROP|TRUNCATE|EXCHANGE|DISCARD|IMPORT)\s+(?:PARTITION|TABLESPACE)\b",
+    r"|ALTER\s+(?:ONLINE\s+)?IGNORE\b"
+    r"|ALTER\s.*\bRENAME\b(?!\s*(?:COLUMN|INDEX|KEY)\b)"
+    r"|ALTER\s.*\b(?:DROP|TRUNCATE|EXCHANGE|DISCARD|IMPORT|CONVERT)\s+(?:PARTITION|TABLESPACE)\b"
+    r"|ALTER\s.*\bCONVERT\s+TABLE\b",
     re.IGNORECASE | re.DOTALL,
 )
 _FILLED = re.compile(r"CREATE\s+TABLE\b.*\bSELECT\b", re.IGNORECASE | re.DOTALL)
+_PREFIXED = re.compile(r"SET\s+STATEMENT\b", re.IGNORECASE)
+_BEHIND_PREFIX = re.compile(r"\bFOR\s+", re.IGNORECASE)
 _TEMPORARY = re.compile(r"(?:CREATE|DROP)\b[^`\"(]*\bTEMPORARY\b", re.IGNORECASE)
 
 
 def meaning(query: str, schema: str, database: str) -> Meaning:
     """The meaning of a statement run with ``schema`` as default, for replicating ``database``."""
     text = _COMMENT.sub(" ", query).strip()
+    if _PREFIXED.match(text):
+        return _prefixed(text, schema, database)
     match = _WORD.search(text)
     first = match[0].upper() if match else ""
     control = _control(first, text.upper())
@@ -66,6 +72,15 @@ def meaning(query: str, schema: str, database: str) -> Meaning:
     if first in _FUNCTIONS:
         return Meaning.DML if _mentions(text, schema, database) else Meaning.OTHER
     return _of_table(first, text) if _named(text, schema, database) else Meaning.OTHER
+
+
+def _prefixed(text: str, schema: str, database: str) -> Meaning:
+    """Behind SET STATEMENT settings FOR; a FOR inside the settings may stop too much."""
+    for place in _BEHIND_PREFIX.finditer(text):
+        found = meaning(text[place.end() :], schema, database)
+        if found in (Meaning.DML, Meaning.LOSS, Meaning.DDL):
+            return found
+    return Meaning.OTHER
 
 
 def redefined(query: str, schema: str, database: str) -> frozenset[str]:

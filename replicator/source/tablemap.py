@@ -127,6 +127,8 @@ def _columns(
     names = metadata.names(optional.get(metadata.NAMES, b""))
     unsigned = metadata.signedness(places(_NUMERIC), optional.get(metadata.SIGNEDNESS))
     collations = metadata.collations(places(character), optional, metadata.CHARACTER)
+    if places(frozenset({VECTOR})):
+        _check_with_vectors(collations, places(character | {VECTOR}), optional)
     collations |= metadata.collations(labelled, optional, metadata.LABELLED)
     labels = metadata.labels(enums, optional.get(metadata.ENUM_LABELS))
     labels |= metadata.labels(sets, optional.get(metadata.SET_LABELS))
@@ -142,6 +144,18 @@ def _columns(
         )
         for i, (kind, meta) in enumerate(shapes)
     )
+
+
+def _check_with_vectors(
+    collations: dict[int, int], places: list[int], optional: dict[int, bytes]
+) -> None:
+    """Whether MySQL counts a VECTOR among the character columns is not sure: only where that makes
+
+    no difference to the others are they believed. Raises ValueError.
+    """
+    counted = metadata.collations(places, optional, metadata.CHARACTER)
+    if any(counted.get(place) != collation for place, collation in collations.items()):
+        raise ValueError("character sets of other columns beside a VECTOR are not certain")
 
 
 def _shapes(types: bytes, data: bytes) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
@@ -128,6 +129,13 @@ def raw_events(server: PrivateMariaDB, start: Position, end: Position) -> list[t
         found.append((content[place + 4], content[place + 19 : place + size - 4]))
         place += size
     return found
+
+
+def library_connect(**settings: Any) -> Any:
+    """For mysql-replication's ``pymysql_wrapper``: it says ``db``, which PyMySQL warns of."""
+    if "db" in settings:
+        settings["database"] = settings.pop("db")
+    return pymysql.connect(**settings)
 
 
 def binlog(server: PrivateMariaDB, position: Position) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from demo.mariadbd import PrivateMariaDB
 from replicator.errors import Unsupported
-from replicator.source.charsets import is_known_charset, text_converter
+from replicator.source.charsets import DOUBLED, is_known_charset, text_converter
 from tests.source.charset_tables import CODECS, characters, codes
 
 
@@ -21,6 +21,7 @@ def test_every_code_is_the_character_that_a_server_shows(
     convert = text_converter(charset)
     assert len(told) > 90
     assert {code: convert(code) for code in told} == told
+    assert (len(set(told.values())) < len(told)) == (charset in DOUBLED)
     for code in codes(charset):
         if len(code) == 1 and code not in told:
             with pytest.raises(Unsupported, match=charset):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pymysql
 import pytest
 from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.row_event import WriteRowsEvent
@@ -22,7 +21,7 @@ from replicator.errors import Unsupported
 from replicator.source.snapshot import SnapshotReader
 from replicator.source.values import shortest_float32
 from tests.conftest import create_station
-from tests.source.capture import at, captured, endpoint, refused, refuses
+from tests.source.capture import at, captured, endpoint, library_connect, refused, refuses
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "values.md"
 SESSION = "SET time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES'"
@@ -97,7 +96,7 @@ def library_rows(
         blocking=False,
         only_events=[WriteRowsEvent],
         enable_logging=False,
-        pymysql_wrapper=_connect,
+        pymysql_wrapper=library_connect,
     )
     for event in reader:
         if event.packet.log_pos > end.offset:
@@ -107,12 +106,6 @@ def library_rows(
         except UnicodeDecodeError:
             yield {}
     reader.close()
-
-
-def _connect(**settings: Any) -> Any:
-    if "db" in settings:
-        settings["database"] = settings.pop("db")
-    return pymysql.connect(**settings)
 
 
 @pytest.fixture(scope="module")

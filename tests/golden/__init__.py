@@ -1,0 +1,1 @@
+"""Golden cases: SQL in, JSON out; see docs/golden.md."""

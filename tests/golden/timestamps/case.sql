@@ -1,0 +1,11 @@
+-- TIMESTAMP is UTC, whatever the session's zone.
+SET time_zone = '+05:30';
+ALTER TABLE RoomType ADD a TIMESTAMP NULL, ADD b TIMESTAMP(1) NULL, ADD c TIMESTAMP(3) NULL,
+  ADD d TIMESTAMP(6) NULL;
+INSERT INTO RoomType VALUES
+  (1, 'half past', '2026-02-03 04:05:06', '2026-02-03 04:05:06.7', '2026-02-03 04:05:06.001',
+   '2026-02-03 04:05:06.000001');
+SET time_zone = '-11:00';
+INSERT INTO RoomType VALUES
+  (2, 'first and last', '1969-12-31 13:00:01', '2038-01-18 16:14:07.9',
+   '2038-01-18 16:14:07.999', '2038-01-18 16:14:07.999999');
