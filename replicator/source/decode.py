@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
+from replicator.source.conversions import Conversions, Datetimes, doubles, floats
 from replicator.source.metadata import lenenc
-from replicator.source.runs import Conversions, Datetimes, Run, doubles, floats
+from replicator.source.runs import Runs
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -74,9 +75,9 @@ class TableDecoder:
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
-        self._codes = [_code(column) for column in columns]
-        self._fixed = None not in self._codes
-        self._conversions = _conversions(columns)
+        codes = [code for code in map(_code, columns) if code]
+        fixed = len(codes) == len(columns)
+        self._runs = Runs(codes, _conversions(columns)) if fixed else None
         self._plans: dict[bytes, Plan] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -104,6 +105,12 @@ class TableDecoder:
             raise IndexError(f"{count} columns, the table map has {len(self._columns)}")
         for _ in range(2 if kind in UPDATE else 1):
             at = self._check_whole(body, at)
+        if at >= len(body):
+            raise IndexError("an event without rows")
+        return self._runs.rows(body, at) if self._runs else self._rows(body, at)
+
+    def _rows(self, body: bytes, at: int) -> list[Row]:
+        """Cell by cell."""
         rows: list[Row] = []
         end = len(body)
         plans, width = self._plans, self._width
@@ -111,7 +118,7 @@ class TableDecoder:
             nulls = body[at : at + width]
             plan = plans.get(nulls) or self._plan(nulls)
             at = plan(body, at, rows)
-        if at != end or not rows:
+        if at != end:
             raise IndexError("the last row is cut off")
         return rows
 
@@ -147,12 +154,7 @@ class TableDecoder:
         if len(nulls) != self._width:
             raise IndexError("a null bitmap is cut off")
         present = [i for i in range(len(self._columns)) if not nulls[i // 8] >> (i % 8) & 1]
-        if self._fixed:
-            layout = "".join(self._codes[place] or "" for place in present)
-            plan: Plan = Run(nulls, len(self._columns), present, layout, self._conversions).take
-        else:
-            plan = self._cell_plan(present)
-        self._plans[nulls] = plan
+        plan = self._plans[nulls] = self._cell_plan(present)
         return plan
 
     def _cell_plan(self, present: Sequence[int]) -> Plan:
