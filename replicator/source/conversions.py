@@ -46,7 +46,7 @@ class Conversions(dict[Any, Value]):
         value = self[raw] = self._convert(raw)
         return value
 
-    def column(self, same: bytes, cells: Sequence[Any]) -> Sequence[Value]:
+    def column(self, same: bytes, cells: Sequence[Any]) -> Sequence[Value]:  # noqa: ARG002  # for others
         """Two or more cells of one column: the bytes that are the same in all, and the rest."""
         converted: tuple[Value, ...] = itemgetter(*cells)(self)
         return converted
