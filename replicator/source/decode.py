@@ -75,6 +75,8 @@ class TableDecoder:
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
+        self._heads: set[tuple[int, bytes]] = set()  # kinds and heads found to be as usual
+        self._head_sizes = {kind: self._head_size(kind) for kind in ROWS}
         codes = [code for code in map(_code, columns) if code]
         fixed = len(codes) == len(columns)
         self._runs = Runs(codes, _conversions(columns)) if fixed else None
@@ -97,6 +99,20 @@ class TableDecoder:
         return self._updates(images)
 
     def _images(self, kind: int, body: bytes) -> list[Row]:
+        at = 2 + self._head_sizes[kind]
+        if (kind, body[2:at]) not in self._heads:
+            at = self._behind_head(kind, body)
+        if at >= len(body):
+            raise IndexError("an event without rows")
+        return self._runs.rows(body, at) if self._runs else self._rows(body, at)
+
+    def _head_size(self, kind: int) -> int:
+        """Between flags and rows, where there is no extra data: as in nearly every event."""
+        bitmaps = self._width * (2 if kind in UPDATE else 1)
+        return (2 if kind in _VERSION_2 else 0) + 1 + bitmaps
+
+    def _behind_head(self, kind: int, body: bytes) -> int:
+        """Where the rows begin; remembered when it is at the usual place."""
         at = 2
         if kind in _VERSION_2:
             at += int.from_bytes(body[2:4], "little")
@@ -105,9 +121,9 @@ class TableDecoder:
             raise IndexError(f"{count} columns, the table map has {len(self._columns)}")
         for _ in range(2 if kind in UPDATE else 1):
             at = self._check_whole(body, at)
-        if at >= len(body):
-            raise IndexError("an event without rows")
-        return self._runs.rows(body, at) if self._runs else self._rows(body, at)
+        if at == 2 + self._head_sizes[kind]:
+            self._heads.add((kind, body[2:at]))
+        return at
 
     def _rows(self, body: bytes, at: int) -> list[Row]:
         """Cell by cell."""

@@ -39,6 +39,9 @@ class Runs:
 
         Rows with the same NULLs are made together, wherever they stand.
         """
+        layout = self._layouts.get(body[at : at + self._width])
+        if layout is not None and len(body) - at == layout.size:  # a row alone, as loggers write
+            return layout.row(body, at)
         order: list[tuple[Layout, int]] = []
         parts: dict[Layout, list[bytes]] = {}
         while at < len(body):
@@ -103,6 +106,10 @@ class Layout:
             while body[at + alike * size : at + alike * size + len(nulls)] == nulls:
                 alike += 1
         return at + size * min(alike, (len(body) - at) // size)
+
+    def row(self, body: bytes, at: int) -> list[Row]:
+        """The one row at an offset."""
+        return self._short((self._row.unpack_from(body, at),))
 
     def rows(self, images: bytes) -> list[Row]:
         """The rows of so many whole images."""
