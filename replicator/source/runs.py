@@ -39,9 +39,9 @@ class Runs:
 
         Rows with the same NULLs are made together, wherever they stand.
         """
-        layout = self._layouts.get(body[at : at + self._width])
-        if layout is not None and len(body) - at == layout.size:  # a row alone, as loggers write
-            return layout.row(body, at)
+        known = self._layouts.get(body[at : at + self._width])
+        if known is not None and len(body) - at == known.size:  # a row alone, as loggers write
+            return known.row(body, at)
         order: list[tuple[Layout, int]] = []
         parts: dict[Layout, list[bytes]] = {}
         while at < len(body):
