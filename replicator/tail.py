@@ -186,8 +186,9 @@ class Tail:
     def _flush(self, stream: Stream) -> int:
         rows = self._writer.grouped_rows
         idle_save = self._monotonic() - self._saved_at >= self._settings.save_idle_seconds
-        if rows >= self._settings.group_rows or ((rows or idle_save) and not stream.pending):
-            self._writer.flush()
+        enough = rows >= self._settings.group_rows
+        if enough or ((rows or idle_save) and not stream.pending):
+            self._writer.flush(wait=not enough)
             self._saved_at = self._monotonic()
             return rows
         return 0

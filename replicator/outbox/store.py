@@ -40,7 +40,12 @@ def open_store(path: Path, kind: Kind, synchronous: Synchronous = "FULL") -> Dat
     """
     with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # OutboxWriter commits in a thread, and waits for it
+        )
         try:
             _prepare(connection, synchronous)
             database = Database(connection)

@@ -4,6 +4,8 @@ The rules this file keeps:
   * a row is visible to readers only together with the position after its transaction (one SQLite
     transaction holds both), so capture is exactly-once whatever dies when;
   * several source transactions may share one SQLite transaction (group commit), never the reverse;
+  * a group may be committed by a thread while the next is read and encoded; nothing else touches the
+    file meanwhile, and what it may have failed with is raised by the next call that does;
   * memory is bounded: a source transaction beyond ``SPILL_ROWS`` goes into the open SQLite
     transaction under a savepoint before its end is known.
 """
@@ -12,6 +14,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +69,14 @@ class SnapshotPlace:
         return cls(content["table"], None if after is None else tuple(after))
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry ready to insert. ``references``: (table, id, row, deleted) of reference rows."""
+
+    cells: tuple[str | int, ...]
+    references: Sequence[tuple[str, Value, str, int]]
+
+
 class OutboxWriter:
     """Appends to one outbox.db. One writer at a time; the caller holds the role's lock."""
 
@@ -72,15 +84,18 @@ class OutboxWriter:
         self, folder: Path, synchronous: Synchronous = "FULL", clock: Clock = wall_clock
     ) -> None:
         self.path = folder / OUTBOX_FILE
-        self.database: Database = open_store(self.path, "outbox", synchronous)
-        self._connection: sqlite3.Connection = self.database.conn
+        self._database = open_store(self.path, "outbox", synchronous)
+        self._connection: sqlite3.Connection = self._database.conn
         self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "commit")
+        self._committing: Future[sqlite3.Cursor] | None = None
         self._load()
 
     def _load(self) -> None:
         """Forget everything but what is durable."""
         self._held: list[Change] = []
         self._held_rows = 0
+        self._ready: list[_Entry] = []
         self._first_spilled: int | None = None
         self.grouped_rows = 0
         self._dirty = False
@@ -92,6 +107,13 @@ class OutboxWriter:
         self._committed_at: str = row[1] if row else ""
         self.snapshot: SnapshotPlace | None = SnapshotPlace.from_json(row[2]) if row else None
         self._row_total: int = row[3] if row else 0
+
+    @property
+    def database(self) -> Database:
+        """The file, once no commit is under way. Raises what that failed with."""
+        with translated(self.path):
+            self._join()
+        return self._database
 
     @property
     def inside_transaction(self) -> bool:
@@ -119,16 +141,18 @@ class OutboxWriter:
         """The source transaction is complete; durable with the next ``flush``."""
         at = text(end.at)
         with translated(self.path):
-            if self._held or self._first_spilled is not None:
-                self._begin()
+            if self._first_spilled is not None:
                 self._insert_held(str(end.position), at)
-                if self._first_spilled is not None:
-                    captured = text(self._clock())
-                    self._connection.execute(
-                        _PLACE_ENTRIES, (str(end.position), at, captured, self._first_spilled)
-                    )
-                    self._connection.execute("RELEASE source_transaction")
-                    self._first_spilled = None
+                captured = text(self._clock())
+                self._connection.execute(
+                    _PLACE_ENTRIES, (str(end.position), at, captured, self._first_spilled)
+                )
+                self._connection.execute("RELEASE source_transaction")
+                self._first_spilled = None
+            elif self._held:
+                self._encode_held(str(end.position), at)
+                if self._committing is None or self._committing.done():
+                    self._insert_ready()
         self.position = end.position
         self._committed_at = at
         self._dirty = True
@@ -161,16 +185,19 @@ class OutboxWriter:
             self._dirty = True
         self.flush()
 
-    def flush(self) -> None:
+    def flush(self, *, wait: bool = True) -> None:
         """Make all complete source transactions durable, with the position after them.
 
         Does nothing while a source transaction too large to hold is still open: the SQLite
-        transaction already has a part of it.
+        transaction already has a part of it. Without ``wait`` a thread goes on with it.
         """
-        if not self._dirty or self._first_spilled is not None:
+        if self._first_spilled is not None:
             return
         with translated(self.path):
-            self._begin()
+            self._join()
+            if not self._dirty:
+                return
+            self._insert_ready()
             place = self.snapshot.to_json() if self.snapshot else None
             self._connection.execute(
                 _SAVE_CAPTURE,
@@ -182,12 +209,17 @@ class OutboxWriter:
                     self._row_total,
                 ),
             )
-            self._connection.execute("COMMIT")
+            if wait:
+                self._connection.execute("COMMIT")
+            else:
+                self._committing = self._thread.submit(self._connection.execute, "COMMIT")
         self.grouped_rows = 0
         self._dirty = False
 
     def abandon(self) -> None:
         """Fall back to what is durable, after an error; the stream restarts from ``position``."""
+        with suppress(sqlite3.Error):  # of no matter: the file says what is durable
+            self._join()
         if self._connection.in_transaction:
             with translated(self.path):
                 self._connection.execute("ROLLBACK")
@@ -195,14 +227,22 @@ class OutboxWriter:
 
     def close(self) -> None:
         """Close without flushing; what is not flushed is read again from the binlog."""
+        self._thread.shutdown()
         self._connection.close()
 
+    def _join(self) -> None:
+        """Wait for the commit under way. Raises what it failed with."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            committing.result()
+
     def _begin(self) -> None:
+        self._join()
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
 
     def _spill(self) -> None:
-        self._begin()
+        self._insert_ready()
         if self._first_spilled is None:
             self._total_before_spill = self._row_total
             self._connection.execute("SAVEPOINT source_transaction")
@@ -216,45 +256,46 @@ class OutboxWriter:
         return (row[0] if row else 0) + 1
 
     def _insert_held(self, position: str, committed_at: str) -> None:
+        self._encode_held(position, committed_at)
+        self._insert_ready()
+
+    def _encode_held(self, position: str, committed_at: str) -> None:
         captured_at = text(self._clock())
         for change in merged(self._held):
+            columns = orjson.dumps(change.columns).decode()
             for rows in pieces(change.rows):
                 self._row_total += len(rows)
-                seq = self._connection.execute(
-                    _INSERT_ENTRY,
-                    (
-                        change.table,
-                        change.op.value,
-                        orjson.dumps(change.columns).decode(),
-                        orjson.dumps(rows).decode(),
-                        len(rows),
-                        self._row_total,
-                        position,
-                        committed_at,
-                        captured_at,
-                    ),
-                ).lastrowid
-                assert seq is not None
-                self._keep_references(change, rows, seq)
+                what = (change.table, change.op.value, columns, orjson.dumps(rows).decode())
+                when = (position, committed_at, captured_at)
+                cells = (*what, len(rows), self._row_total, *when)
+                self._ready.append(_Entry(cells, _references(change, rows)))
         self.grouped_rows += self._held_rows
         self._held = []
         self._held_rows = 0
 
-    def _keep_references(self, change: Change, rows: Sequence[Row], seq: int) -> None:
-        if TABLES[change.table].stream:
-            return
-        place = change.columns.index("id")
-        deleted = int(change.op is Op.DELETE)
-        self._connection.executemany(
-            _UPSERT_REFERENCE,
-            (
-                (
-                    change.table,
-                    row[place],
-                    orjson.dumps(dict(zip(change.columns, row, strict=True))).decode(),
-                    seq,
-                    deleted,
+    def _insert_ready(self) -> None:
+        self._begin()
+        for entry in self._ready:
+            seq = self._connection.execute(_INSERT_ENTRY, entry.cells).lastrowid
+            if entry.references:
+                self._connection.executemany(
+                    _UPSERT_REFERENCE,
+                    ((table, key, row, seq, gone) for table, key, row, gone in entry.references),
                 )
-                for row in rows
-            ),
+        self._ready = []
+
+
+def _references(change: Change, rows: Sequence[Row]) -> list[tuple[str, Value, str, int]]:
+    if TABLES[change.table].stream:
+        return []
+    place = change.columns.index("id")
+    deleted = int(change.op is Op.DELETE)
+    return [
+        (
+            change.table,
+            row[place],
+            orjson.dumps(dict(zip(change.columns, row, strict=True))).decode(),
+            deleted,
         )
+        for row in rows
+    ]

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
+from replicator.source.conversions import Conversions, Datetimes, doubles, floats
 from replicator.source.metadata import lenenc
-from replicator.source.runs import Conversions, Datetimes, Run, doubles, floats
+from replicator.source.runs import Runs
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -74,9 +75,11 @@ class TableDecoder:
         self._key = [self.names.index(name) for name in split_key]
         self._width = (len(columns) + 7) // 8
         self._everything = (1 << len(columns)) - 1
-        self._codes = [_code(column) for column in columns]
-        self._fixed = None not in self._codes
-        self._conversions = _conversions(columns)
+        self._heads: set[tuple[int, bytes]] = set()  # kinds and heads found to be as usual
+        self._head_sizes = {kind: self._head_size(kind) for kind in ROWS}
+        codes = [code for code in map(_code, columns) if code]
+        fixed = len(codes) == len(columns)
+        self._runs = Runs(codes, _conversions(columns)) if fixed else None
         self._plans: dict[bytes, Plan] = {}
 
     def changes(self, kind: int, body: bytes) -> list[Change]:
@@ -101,6 +104,20 @@ class TableDecoder:
         return self._updates(images)
 
     def _images(self, kind: int, body: bytes) -> list[Row]:
+        at = 2 + self._head_sizes[kind]
+        if (kind, body[2:at]) not in self._heads:
+            at = self._behind_head(kind, body)
+        if at >= len(body):
+            raise IndexError("an event without rows")
+        return self._runs.rows(body, at) if self._runs else self._rows(body, at)
+
+    def _head_size(self, kind: int) -> int:
+        """Between flags and rows, where there is no extra data: as in nearly every event."""
+        bitmaps = self._width * (2 if kind in UPDATE else 1)
+        return (2 if kind in _VERSION_2 else 0) + 1 + bitmaps
+
+    def _behind_head(self, kind: int, body: bytes) -> int:
+        """Where the rows begin; remembered when it is at the usual place."""
         at = 2
         if kind in _VERSION_2:
             at += int.from_bytes(body[2:4], "little")
@@ -109,6 +126,12 @@ class TableDecoder:
             raise IndexError(f"{count} columns, the table map has {len(self._columns)}")
         for _ in range(2 if kind in UPDATE else 1):
             at = self._check_whole(body, at)
+        if at == 2 + self._head_sizes[kind]:
+            self._heads.add((kind, body[2:at]))
+        return at
+
+    def _rows(self, body: bytes, at: int) -> list[Row]:
+        """Cell by cell."""
         rows: list[Row] = []
         end = len(body)
         plans, width = self._plans, self._width
@@ -116,7 +139,7 @@ class TableDecoder:
             nulls = body[at : at + width]
             plan = plans.get(nulls) or self._plan(nulls)
             at = plan(body, at, rows)
-        if at != end or not rows:
+        if at != end:
             raise IndexError("the last row is cut off")
         return rows
 
@@ -152,12 +175,7 @@ class TableDecoder:
         if len(nulls) != self._width:
             raise IndexError("a null bitmap is cut off")
         present = [i for i in range(len(self._columns)) if not nulls[i // 8] >> (i % 8) & 1]
-        if self._fixed:
-            layout = "".join(self._codes[place] or "" for place in present)
-            plan: Plan = Run(nulls, len(self._columns), present, layout, self._conversions).take
-        else:
-            plan = self._cell_plan(present)
-        self._plans[nulls] = plan
+        plan = self._plans[nulls] = self._cell_plan(present)
         return plan
 
     def _cell_plan(self, present: Sequence[int]) -> Plan:

@@ -19,7 +19,11 @@ HEADER = struct.Struct("<xIBIIIH")
 """Of a packet's payload: OK byte, timestamp, type, server id, size, end position, flags."""
 
 _MADE_UP = frozenset({ROTATE, FORMAT, 27, 163})  # also sent without being in the file, with end 0
-_CHECKSUM = 4
+CHECKSUM = 4
+BEHIND_OK = 0x0F6A7026
+"""A CRC-32 before an OK byte that is 0 behind it: of a payload, the event alone is summed."""
+INTACT = 0x2144DF1C
+"""The CRC-32 of whatever ends in its own CRC-32."""
 _QUERY_POST_HEADER = 13
 _FILE_INFORMATION = 13
 _LONG_GTID = 42
@@ -31,8 +35,7 @@ _SEND_ANNOTATIONS = 2
 
 def checksum_holds(payload: bytes) -> bool:
     """The last four bytes are the CRC-32 of what stands before them."""
-    crc = zlib.crc32(memoryview(payload)[1:-_CHECKSUM])
-    return crc == int.from_bytes(payload[-_CHECKSUM:], "little")
+    return payload[:1] == b"\0" and zlib.crc32(payload, BEHIND_OK) == INTACT
 
 
 def end_of(payload: bytes, place: int) -> int:
@@ -48,7 +51,7 @@ def end_of(payload: bytes, place: int) -> int:
 
 def body_of(payload: bytes, *, summed: bool) -> bytes:
     """The event behind its header, without the checksum."""
-    return payload[HEADER.size : -_CHECKSUM] if summed else payload[HEADER.size :]
+    return payload[HEADER.size : -CHECKSUM] if summed else payload[HEADER.size :]
 
 
 def rebuilt(payload: bytes, kind: int, body: bytes) -> bytes:
@@ -89,7 +92,7 @@ def for_library(payload: bytes, *, summed: bool, wanted: bool, end: int) -> byte
     timestamp, told_kind, server, _, told, flags = HEADER.unpack_from(payload)
     if told_kind in _MADE_UP:
         end = told
-    tail = bytes(_CHECKSUM) if wanted else b""
+    tail = bytes(CHECKSUM) if wanted else b""
     size = HEADER.size - 1 + len(body) + len(tail)
     return HEADER.pack(timestamp, kind, server, size, end, flags) + body + tail
 

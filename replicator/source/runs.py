@@ -2,182 +2,160 @@
 
 A row image is a bitmap of NULLs and the cells that are not NULL. Where all of these have a fixed
 size, rows with one bitmap stand at one stride, so a run of them is found by comparing every n-th
-byte and unpacked by one ``struct``. What is not a number as it stands there (DATETIME, FLOAT) is
-looked up among the conversions made before.
+byte and unpacked by one ``struct``: a long run column by column, a short one row by row.
 
 Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Rows__event.html
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice, repeat
 from typing import Any
 
-from replicator.change import Row, Value
-from replicator.source.values import damaged, shortest_float32, unsigned_zero
+from replicator.change import Row
+from replicator.source.conversions import Conversions
 
-_REMEMBERED = 65_536
-_FLOAT = struct.Struct("<f")
-_FLOAT_BITS, _FLOAT_BIAS = 23, 127
-_DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
-_ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
-_DATE_SIGN = 0x400000
-_CLOCK_BITS, _CLOCK_MASK = 17, 0x1FFFF
+_LONG, _LONGEST = 24, 768  # rows that are taken column by column
+_STEP = 32  # a long run is unpacked with some of what follows it: fewer layouts to keep
 
 
-class Conversions(dict[Any, Value]):
-    """A bounded memory of conversions: times of one packet and counts of a converter recur."""
+class Runs:
+    """Row images of a table whose columns all have fixed sizes.
 
-    def __init__(self, convert: Callable[[Any], Value]) -> None:
-        super().__init__()
-        self._convert = convert
-
-    def __missing__(self, raw: Any) -> Value:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        value = self[raw] = self._convert(raw)
-        return value
-
-
-def floats() -> Conversions:
-    """FLOAT cells, as their 32 bits, to the shortest decimal with the same bits."""
-    return Conversions(shortest_float)
-
-
-def doubles() -> Conversions:
-    """DOUBLE cells: zero has no sign, as SELECT shows it."""
-    return Conversions(unsigned_zero)
-
-
-class Datetimes(Conversions):
-    """DATETIME(0) cells: five bytes to ISO 8601 text, put together from the date and the clock."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__missing__)
-        self._dates, self._clocks = Texts(_date_text), Texts(_clock_text)
-
-    def __missing__(self, raw: bytes) -> Value:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        packed = int.from_bytes(raw, "big")
-        text = self._dates[packed >> _CLOCK_BITS] + self._clocks[packed & _CLOCK_MASK]
-        self[raw] = text
-        return text
-
-
-class Texts(dict[int, str]):
-    """A bounded memory of numbers as text."""
-
-    def __init__(self, text: Callable[[int], str]) -> None:
-        super().__init__()
-        self._text = text
-
-    def __missing__(self, number: int) -> str:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        text = self[number] = self._text(number)
-        return text
-
-
-def shortest_float(bits: int) -> float:
-    """As ``shortest_float32``, faster for most.
-
-    Most values are decimals of up to seven digits. For those the nearest decimal with seven is a
-    whole number over a power of ten: multiplied, rounded and divided, all exact in a double where
-    ``_SCALES`` has a factor.
+    ``codes``        the columns' struct codes
+    ``conversions``  by column, for those whose cells are not values as they stand there
     """
-    raw = bits.to_bytes(4, "little")
-    (value,) = _FLOAT.unpack(raw)
-    scale = _SCALES[bits >> _FLOAT_BITS & 0xFF]
-    if scale:
-        shown = ((value * scale + _ROUNDED) - _ROUNDED) / scale
-        if _FLOAT.pack(shown) == raw:
-            return float(shown)
-    return _one_float(value)
+
+    def __init__(self, codes: Sequence[str], conversions: Mapping[int, Conversions]) -> None:
+        self._codes = codes
+        self._conversions = conversions
+        self._width = (len(codes) + 7) // 8
+        self._layouts: dict[bytes, Layout] = {}
+
+    def rows(self, body: bytes, at: int) -> list[Row]:
+        """The rows from an offset to the end. Raises IndexError where the last one is cut off.
+
+        Rows with the same NULLs are made together, wherever they stand.
+        """
+        known = self._layouts.get(body[at : at + self._width])
+        if known is not None and len(body) - at == known.size:  # a row alone, as loggers write
+            return known.row(body, at)
+        order: list[tuple[Layout, int]] = []
+        parts: dict[Layout, list[bytes]] = {}
+        while at < len(body):
+            nulls = body[at : at + self._width]
+            layout = self._layouts.get(nulls) or self._layout(nulls)
+            end = layout.end(body, at)
+            part = body[at:end]
+            order.append((layout, (end - at) // layout.size))
+            parts.setdefault(layout, []).append(part)
+            at = end
+        if len(order) == 1:
+            return layout.rows(part)
+        made = {layout: iter(layout.rows(b"".join(some))) for layout, some in parts.items()}
+        return [row for layout, count in order for row in islice(made[layout], count)]
+
+    def _layout(self, nulls: bytes) -> Layout:
+        if len(nulls) != self._width:
+            raise IndexError("a null bitmap is cut off")
+        layout = self._layouts[nulls] = Layout(nulls, self._codes, self._conversions)
+        return layout
 
 
-def _one_float(value: float) -> float:
-    if not math.isfinite(value):
-        raise damaged("a FLOAT that is no number", repr(value))
-    return shortest_float32(value)
-
-
-def _scale(exponent: int) -> float:
-    """The power of ten that leaves seven digits before the point, 0.0 where that is not sure.
-
-    ``exponent``: of a float32, with its bias. Not sure: where the power is inexact in a double, and
-    just below a power of ten, where float32 values lie wider apart than decimals of seven digits,
-    so that a decimal of six could be missed.
-    """
-    lowest = 2.0 ** (exponent - _FLOAT_BIAS)
-    decade = math.floor(math.log10(lowest))
-    places = _DIGITS - 1 - decade
-    if not 0 <= places <= _EXACT_POWER or lowest / 10.0**decade > _DENSE:
-        return 0.0
-    return 10.0**places
-
-
-_SCALES = tuple(_scale(exponent) for exponent in range(256))
-
-
-def _date_text(signed: int) -> str:
-    """Of 23 bits, the first of them set for years from 0 on."""
-    day = signed - _DATE_SIGN
-    if day < 0:
-        raise damaged("a DATETIME before year 0", hex(signed))
-    year, month = divmod(day >> 5, 13)
-    return f"{year:04d}-{month:02d}-{day & 31:02d}"
-
-
-def _clock_text(clock: int) -> str:
-    return f"T{clock >> 12:02d}:{clock >> 6 & 63:02d}:{clock & 63:02d}"
-
-
-class Run:
-    """The rows with one bitmap of NULLs.
-
-    ``places``       of the cells that are not NULL, among ``count`` columns
-    ``layout``       their struct codes
-    ``conversions``  by place, of those that are not values as they stand there
-    """
+class Layout:
+    """The images of rows with one bitmap of NULLs; ``size``: bytes of one."""
 
     def __init__(
-        self,
-        nulls: bytes,
-        count: int,
-        places: Sequence[int],
-        layout: str,
-        conversions: Mapping[int, Conversions],
+        self, nulls: bytes, codes: Sequence[str], conversions: Mapping[int, Conversions]
     ) -> None:
         self._nulls = nulls
-        self._row = struct.Struct(f"<{len(nulls)}x{layout}")
-        self._rows = _compiled(count, places, conversions)
+        self._count = len(codes)
+        self._places = [i for i in range(len(codes)) if not nulls[i // 8] >> (i % 8) & 1]
+        self._conversions = {i: conversions[i] for i in self._places if i in conversions}
+        self._row = struct.Struct(f"<{len(nulls)}x" + "".join(codes[i] for i in self._places))
+        self._short = _compiled(self._count, self._places, self._conversions)
+        self._in_columns, self._steady = self._column_layout(codes)
+        self._long: dict[int, struct.Struct] = {}
+        self.size = self._row.size
 
-    def take(self, body: bytes, at: int, rows: list[Row]) -> int:
-        """Append the rows from an offset on that have this bitmap; the offset behind them.
+    def _column_layout(self, codes: Sequence[str]) -> tuple[str, Mapping[int, Sequence[int]]]:
+        """Struct codes for columns, and by column the offsets of bytes that must stay the same."""
+        layout = f"{len(self._nulls)}x"
+        steady = {}
+        for place in self._places:
+            conversion = self._conversions.get(place)
+            if conversion is None or not conversion.steady_bytes:
+                layout += codes[place]
+                continue
+            offset = struct.calcsize("<" + layout)
+            steady[place] = range(offset, offset + conversion.steady_bytes)
+            layout += conversion.rest
+        return layout, steady
 
-        Raises IndexError where not even one is whole.
-        """
-        stride = self._row.size
-        count = min((len(body) - at) // stride, self._alike(body, at))
-        if not count:
+    def end(self, body: bytes, at: int) -> int:
+        """Behind the rows from an offset on that have this bitmap: one at least, all whole."""
+        size, nulls = self.size, self._nulls
+        if len(body) - at < size:
             raise IndexError("the last row is cut off")
-        end = at + count * stride
-        rows += self._rows(self._row.iter_unpack(body[at:end]))
-        return end
-
-    def _alike(self, body: bytes, at: int) -> int:
-        """How many bitmaps from here on, a stride apart, are this one."""
-        stride, nulls = self._row.size, self._nulls
         if len(nulls) == 1:
-            bitmaps = body[at::stride]
-            return len(bitmaps) - len(bitmaps.lstrip(nulls))
-        place = at
-        while body[place : place + len(nulls)] == nulls:
-            place += stride
-        return (place - at) // stride
+            alike = _leading(body[at::size])
+        else:
+            alike = 1
+            while body[at + alike * size : at + alike * size + len(nulls)] == nulls:
+                alike += 1
+        return at + size * min(alike, (len(body) - at) // size)
+
+    def row(self, body: bytes, at: int) -> list[Row]:
+        """The one row at an offset."""
+        return self._short((self._row.unpack_from(body, at),))
+
+    def rows(self, images: bytes) -> list[Row]:
+        """The rows of so many whole images."""
+        made: list[Row] = []
+        size, at = self.size, 0
+        while at < len(images):
+            count = min(self._alike(images, at), _LONGEST) if self._places else 0
+            by_column = count >= _LONG
+            part = images[at : at + size * (count if by_column else _LONG)]
+            made += self._by_column(part) if by_column else self._short(self._row.iter_unpack(part))
+            at += len(part)
+        return made
+
+    def _alike(self, images: bytes, at: int) -> int:
+        """How many rows from here on can be taken by column."""
+        if len(images) - at < _LONG * self.size:
+            return 0
+        offsets = chain.from_iterable(self._steady.values())
+        same = (_leading(images[at + offset :: self.size]) for offset in offsets)
+        return min(same, default=_LONGEST)
+
+    def _by_column(self, images: bytes) -> Iterable[Row]:
+        count = len(images) // self.size
+        steps = -(-count // _STEP)
+        layout = self._long.get(steps) or self._layout_of(steps)
+        cells = layout.unpack_from(images.ljust(layout.size))
+        columns: list[Iterable[Any]] = [repeat(None)] * self._count
+        step = len(self._places)
+        for first, place in enumerate(self._places):
+            column = cells[first : count * step : step]
+            convert = self._conversions.get(place)
+            if convert is not None:
+                same = bytes(images[offset] for offset in self._steady.get(place, ()))
+                columns[place] = convert.column(same, column)
+            else:
+                columns[place] = column
+        return zip(*columns, strict=False)  # columns of NULLs have no end
+
+    def _layout_of(self, steps: int) -> struct.Struct:
+        layout = self._long[steps] = struct.Struct("<" + self._in_columns * (steps * _STEP))
+        return layout
+
+
+def _leading(column: bytes) -> int:
+    """How many bytes from the first on are like it."""
+    return len(column) - len(column.lstrip(column[:1]))
 
 
 def _compiled(

@@ -1,4 +1,4 @@
-"""The connection that the log comes over: own framing, own decoding of replicated rows.
+"""The connection that the log comes over: own framing (frames), own decoding of replicated rows.
 
 mysql-replication opens it (its ``pymysql_wrapper`` argument), logs in and sends the dump command.
 From then on this file reads the packets: TABLE_MAP and row events it keeps, all others it hands to
@@ -17,9 +17,8 @@ Event header: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_re
 
 from __future__ import annotations
 
-import select
-import ssl
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,8 +37,11 @@ from replicator.source.compressed import (
 )
 from replicator.source.endpoint import translate
 from replicator.source.envelope import (
+    BEHIND_OK,
+    CHECKSUM,
     FORMAT,
     HEADER,
+    INTACT,
     QUERY,
     ROTATE,
     body_of,
@@ -50,6 +52,7 @@ from replicator.source.envelope import (
     with_annotations,
 )
 from replicator.source.feed import Feed, Pause
+from replicator.source.frames import Frames
 from replicator.source.payload import TRANSACTION_PAYLOAD, inner_events
 from replicator.source.refusals import refused_event
 from replicator.source.tablemap import table_name
@@ -60,11 +63,11 @@ _TABLE_MAP = 19
 _PARTIAL_UPDATE = 39
 _REMARKS = frozenset({29, 160})  # the statement behind the rows, in whatever character set
 _ROTATE_OFFSET = 8
-_DUMMY_TABLE = 0xFFFFFF
+_UNLIKE_THE_FILE = frozenset({ROTATE, FORMAT})
+_TABLE = slice(HEADER.size, HEADER.size + 6)
+_ROWS = HEADER.size + 6
+_DUMMY_TABLE = b"\xff\xff\xff\0\0\0"
 _CRC32 = 1
-_LARGEST_PACKET = 0xFFFFFF
-_LARGEST_EVENT = 1 << 30
-_CHUNK = 1 << 18
 
 
 class DumpConnection(Connection):
@@ -75,15 +78,13 @@ class DumpConnection(Connection):
 
     def __init__(self, feed: Feed, **settings: Any) -> None:
         self._feed = feed
+        self._frames = Frames(feed, lambda: self._sock)  # type: ignore[attr-defined]  # private in PyMySQL's stubs
         self._dumping = False
-        self._buffer = bytearray()
-        self._at = 0
-        self._heard = 0.0
-        self.file = ""
         self._summed = False
         self._library_wants_sums = False
+        self.file = ""
         self.place = 0
-        self._tables: dict[int, decode.TableDecoder | None] = {}
+        self._tables: dict[bytes, decode.TableDecoder | None] = {}
         self._inner: Iterator[bytes] = iter(())  # what is left of a compressed transaction
         super().__init__(**settings)
 
@@ -99,13 +100,7 @@ class DumpConnection(Connection):
     @property
     def readable(self) -> bool:
         """More of the log is here already."""
-        if len(self._buffer) > self._at:
-            return True
-        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
-        if sock is None:
-            return False
-        pending = getattr(sock, "pending", None)  # TLS keeps decrypted bytes of its own
-        return bool(pending and pending()) or bool(select.select([sock], [], [], 0)[0])
+        return self._frames.readable
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """The library tells the server that it knows checksums only where it expects them."""
@@ -121,7 +116,7 @@ class DumpConnection(Connection):
         super()._write_bytes(data)  # type: ignore[misc]  # the library calls it, so it is stable
         if len(data) > 4 and data[4] in _DUMP_COMMANDS:
             self._dumping = True
-            self._heard = time.monotonic()
+            self._frames.start()
 
     def _read_packet(self, packet_type: type[MysqlPacket] = MysqlPacket) -> MysqlPacket:
         """Called by the library for its next packet."""
@@ -142,22 +137,32 @@ class DumpConnection(Connection):
         inner = next(self._inner, None)
         if inner is not None:
             return inner, False
-        payload = self._payload()
-        if payload[:1] != b"\x00":
+        payload = self._frames.payload()
+        if payload[0]:
             self._refused(payload, packet_type)
         if len(payload) <= HEADER.size:
             raise damaged("an event without a body", payload.hex())
-        summed = self._is_summed(payload)
-        if int.from_bytes(payload[10:14], "little") != len(payload) - 1:
+        _, kind, _, size, end, _ = HEADER.unpack_from(payload)
+        summed = self._is_summed(payload) if kind in _UNLIKE_THE_FILE else self._summed
+        if summed and zlib.crc32(payload, BEHIND_OK) != INTACT:
+            raise _ill(payload)
+        if size != len(payload) - 1:
             raise damaged("an event's size is not what it says", payload[:32].hex())
-        self.place = end_of(payload, self.place)
-        kind = payload[5]
+        self.place = end if end and kind != ROTATE else end_of(payload, self.place)
         if kind == QUERY_COMPRESSED:
             return rebuilt(payload, QUERY, plain_statement(body_of(payload, summed=summed))), False
         if kind == TRANSACTION_PAYLOAD:
             self._inner = inner_events(body_of(payload, summed=summed), self.place)
             return self._event(packet_type)
         return payload, summed
+
+    def _is_summed(self, payload: bytes) -> bool:
+        """Whether an event ends in a checksum that tells so itself, or is made up."""
+        if payload[5] == FORMAT:
+            self._summed = payload[-5] == _CRC32
+        elif not int.from_bytes(payload[1:5], "little"):
+            return checksum_holds(payload)  # a ROTATE made up before the file's format is known
+        return self._summed
 
     def _refused(self, payload: bytes, packet_type: type[MysqlPacket]) -> None:
         packet = packet_type(payload, self.encoding)
@@ -172,125 +177,47 @@ class DumpConnection(Connection):
             "it is shutting down",
         )
 
-    # --- framing -------------------------------------------------------------------------------
-
-    def _payload(self) -> bytes:
-        """The next packet's payload, continuation packets joined."""
-        buffer, at = self._buffer, self._at
-        size = int.from_bytes(buffer[at : at + 3], "little")
-        end = at + 4 + size
-        if size == _LARGEST_PACKET or not at + 4 < end <= len(buffer):
-            payload, end = self._joined_frames()
-        else:  # nearly always: all of it is here
-            payload = bytes(buffer[at + 4 : end])
-        self._at = end
-        if end > _CHUNK:
-            del buffer[:end]
-            self._at = 0
-        return payload
-
-    def _joined_frames(self) -> tuple[bytes, int]:
-        """The payload, received as far as it is needed, and the offset behind it."""
-        size, parts = self._frame(self._at)
-        end = self._at + 4 + size
-        while size == _LARGEST_PACKET:
-            size, more = self._frame(end)
-            parts += more
-            end += 4 + size
-            if len(parts) > _LARGEST_EVENT:
-                raise damaged("an event is larger than 1 GiB", str(self._feed.endpoint))
-        return parts, end
-
-    def _frame(self, at: int) -> tuple[int, bytes]:
-        """Size and content of the packet at an offset of the buffer."""
-        self._fill(at + 4)
-        size = int.from_bytes(self._buffer[at : at + 3], "little")
-        self._fill(at + 4 + size)
-        return size, bytes(memoryview(self._buffer)[at + 4 : at + 4 + size])
-
-    def _fill(self, end: int) -> None:
-        """Have the buffer filled up to ``end``, or raise Pause with everything kept."""
-        while len(self._buffer) < end:
-            data = self._receive()
-            if not data:
-                raise SourceUnavailable(
-                    "the station's database closed the link", str(self._feed.endpoint)
-                )
-            self._heard = time.monotonic()
-            self._buffer += data
-
-    def _receive(self) -> bytes:
-        sock = self._sock  # type: ignore[attr-defined]  # private in PyMySQL's stubs
-        patience = min(self._feed.patience(time.monotonic()), self._feed.silence)
-        sock.settimeout(max(0.0, patience))
-        try:
-            return bytes(sock.recv(_CHUNK))
-        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError) as error:
-            silent = time.monotonic() - self._heard
-            if silent > self._feed.silence:  # asked only now: what we were late for may be there
-                raise SourceUnavailable(
-                    "the log's stream is silent",
-                    f"{self._feed.endpoint}: not even a heartbeat for {silent:.0f} s",
-                ) from error
-            raise Pause from error
-        except OSError as error:
-            raise SourceUnavailable(
-                "the link to the station's database broke", f"{self._feed.endpoint}: {error}"
-            ) from error
-
-    # --- events --------------------------------------------------------------------------------
-
-    def _is_summed(self, payload: bytes) -> bool:
-        """Whether the event ends in a checksum; verified where it does."""
-        kind = payload[5]
-        if kind == ROTATE and not int.from_bytes(payload[1:5], "little"):
-            return checksum_holds(payload)  # made up before the file's format is known
-        if kind == FORMAT:
-            self._summed = payload[-5] == _CRC32
-        if self._summed and not checksum_holds(payload):
-            raise _ill(payload)
-        return self._summed
-
     def _keep(self, payload: bytes, summed: bool) -> bool:
         """Take a transaction's bounds, table maps, rows and remarks; the library has the rest."""
         kind = payload[5]
+        end = -CHECKSUM if summed else len(payload)
+        if kind in decode.ROWS:
+            return self._keep_rows(kind, payload[_TABLE], payload[_ROWS:end])
+        if kind == _TABLE_MAP:
+            self._tables[payload[_TABLE]] = self._feed.decoder_for(payload[_ROWS:end])
+            return True
         if kind in _REMARKS:
             return True
-        body = body_of(payload, summed=summed)
-        if kind == ROTATE:
-            self._tables.clear()
-            self.file = body[_ROTATE_OFFSET:].decode("utf-8", "replace")
-            return False
         if kind == XID:
             timestamp = int.from_bytes(payload[1:5], "little")
             self._feed.found.append(End(self.file, self.place, timestamp))
             return True
         if kind == MARIADB_GTID:
             server = int.from_bytes(payload[6:10], "little")
-            self._feed.found.append(begin_of(server, body))
+            self._feed.found.append(begin_of(server, payload[HEADER.size : end]))
             return True
-        if kind == _TABLE_MAP:
-            number = int.from_bytes(body[:6], "little")
-            self._tables[number] = self._feed.decoder_for(body[6:])
-            return True
-        if kind in decode.ROWS or kind in COMPRESSED_ROWS or kind == _PARTIAL_UPDATE:
-            return self._keep_rows(kind, body)
+        if kind == ROTATE:
+            self._tables.clear()
+            self.file = payload[HEADER.size + _ROTATE_OFFSET : end].decode("utf-8", "replace")
+            return False
+        if kind in COMPRESSED_ROWS or kind == _PARTIAL_UPDATE:
+            return self._keep_rows(kind, payload[_TABLE], payload[_ROWS:end])
         return False
 
-    def _keep_rows(self, kind: int, body: bytes) -> bool:
-        number = int.from_bytes(body[:6], "little")
+    def _keep_rows(self, kind: int, number: bytes, body: bytes) -> bool:
         if number == _DUMMY_TABLE:
             return True
         if number not in self._tables:
-            raise damaged("rows without a TABLE_MAP before them", f"table id {number}")
+            raise damaged("rows without a TABLE_MAP before them", f"table id {number.hex()}")
         decoder = self._tables[number]
         if decoder is None:
             return True
         if kind == _PARTIAL_UPDATE:
             raise refused_event(kind, f"table {decoder.table}")
         if kind in COMPRESSED_ROWS:
-            kind, body = plain_rows(kind, body)
-        for change in decoder.changes(kind, body[6:]):
+            kind, whole = plain_rows(kind, number + body)
+            body = whole[len(number) :]
+        for change in decoder.changes(kind, body):
             self._feed.found.append(change)
             self._feed.rows += len(change.rows)
         return True

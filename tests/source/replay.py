@@ -25,6 +25,7 @@ from replicator.source.columns import CatalogueColumn
 from replicator.source.definitions import Definitions
 from replicator.source.endpoint import Endpoint
 from replicator.source.feed import Feed, Pause
+from replicator.source.frames import Frames
 from replicator.source.wire import DumpConnection
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -143,6 +144,13 @@ class Answers:
         """Nothing is open."""
 
 
+class Fed(Frames):
+    """Frames that bytes are pushed into instead of received."""
+
+    def _receive(self) -> bytes:
+        raise Pause
+
+
 class _Replayed(DumpConnection):
     """A connection to nobody: the dump command is answered from a recording."""
 
@@ -156,10 +164,8 @@ class _Replayed(DumpConnection):
 
     def _write_bytes(self, data: bytes) -> None:
         self._dumping = True
-        self._buffer += self._data
-
-    def _receive(self) -> bytes:
-        raise Pause
+        self._frames = Fed(self._feed, lambda: None)
+        self._frames.push(self._data)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 import zlib
 from itertools import pairwise
 
@@ -23,6 +22,7 @@ from replicator.source.tablemap import parse_table_map
 from replicator.source.wire import DumpConnection
 from tests.conftest import create_station
 from tests.source.capture import at, binlog, endpoint
+from tests.source.replay import Fed as PushedFrames
 
 Event = bytes
 
@@ -64,12 +64,11 @@ class Fed:
         )
         self.connection = DumpConnection(self.feed, defer_connect=True)
         self.connection._dumping = True
-        self.connection._heard = time.monotonic()
+        self.connection._frames = PushedFrames(self.feed, lambda: None)
         self.ends: list[tuple[int, int]] = []
 
     def push(self, data: bytes) -> None:
-        self.connection._buffer += data
-        self.connection._receive = _nothing  # type: ignore[method-assign]
+        self.connection._frames.push(data)
         self.feed.begin(deadline=0.0, until=float("inf"), max_rows=1_000)
         while True:
             try:
@@ -83,10 +82,6 @@ class Fed:
         found = self.feed.take()
         self.ends += [(XID, item.offset) for item in found if isinstance(item, End)]
         return [row for item in found if isinstance(item, Change) for row in item.rows]
-
-
-def _nothing() -> bytes:
-    raise Pause
 
 
 def packets(events: list[Event]) -> bytes:
