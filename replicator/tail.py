@@ -14,16 +14,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from replicator.change import Change, Commit, Event, Position, Rollback, Value
+from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.errors import OutboxFull, PositionLost
+from replicator.healing import Chunk, Comparison
+from replicator.healing import Tables as Comparable
+from replicator.marking import Marker, Ranges
 from replicator.model import TABLES
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.gaps import close_gaps, record_gap
+from replicator.outbox.known import KnownRows
+from replicator.outbox.marks import Marks
 from replicator.outbox.retention import acknowledged_by_all, expire, used_bytes
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
+from replicator.remedy import Beginning, Finder, begin, look
+from replicator.source.loss import Loss
 
 _TABLE_ORDER = tuple(TABLES)
 
@@ -42,22 +49,8 @@ class Stream(Protocol):
         """End the connection."""
 
 
-class Chunk(Protocol):
-    """Rows of one table behind a primary key."""
-
-    @property
-    def change(self) -> Change | None: ...
-    @property
-    def last_key(self) -> tuple[Value, ...] | None: ...
-    @property
-    def done(self) -> bool: ...
-
-
-class Tables(Protocol):
-    """The source's tables, read by primary key."""
-
-    def read(self, table: str, after: tuple[Value, ...] | None, limit: int) -> Chunk:
-        """The next chunk."""
+class Tables(Comparable, Finder, Ranges, Protocol):
+    """The source's tables."""
 
     def close(self) -> None:
         """End the connection."""
@@ -75,10 +68,17 @@ class Source(Protocol):
     def tables(self) -> Tables:
         """Read the tables."""
 
+    def assess(self, start: Position) -> Loss:
+        """What became of the log that a position is in."""
+
 
 @dataclass(frozen=True, slots=True)
 class TailSettings:
-    """``destinations``: all configured ones; what one of them has not settled does not expire."""
+    """``destinations``: all configured ones; what one of them has not settled does not expire.
+
+    ``heal``: whether to heal a gap without being asked, where that is safe; ``mark_rows``: rows of
+    a range that is marked (docs/gaps.md), 0: none is.
+    """
 
     folder: Path
     destinations: Sequence[str]
@@ -89,6 +89,8 @@ class TailSettings:
     max_bytes: int = 2 << 30
     keep_seconds: float = 7 * 86_400.0
     housekeeping_seconds: float = 10.0
+    heal: Literal["automatic", "ask"] = "ask"
+    mark_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ class Tail:
         self._monotonic = monotonic
         self._stream: Stream | None = None
         self._tables: Tables | None = None
+        self._comparison: Comparison | None = None
+        self._known: KnownRows | None = None
+        self._marks = Marks(writer.database, clock)
+        self._marker = Marker(self._marks, settings.mark_rows, monotonic)
+        self.healed = ""
         self._saved_at = monotonic()
         self._housekeeping_due = monotonic()
 
@@ -142,10 +149,16 @@ class Tail:
         self._keep_house()
         stream = self._stream or self._open()
         rows = self._read_chunk()
-        events = stream.poll(0.0 if self._writer.snapshot else max_wait)
+        try:
+            events = stream.poll(0.0 if self._writer.snapshot else max_wait)
+        except PositionLost as lost:
+            self.fall_back()
+            self._lost(lost)
+            return Captured(rows, busy=True)
         for event in events:
             self._take(event)
         rows += self._flush(stream)
+        self._mark(stream)
         return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)
 
     def _open(self) -> Stream:
@@ -156,23 +169,72 @@ class Tail:
         try:
             self._stream = self._source.stream(self._writer.position)
         except PositionLost as lost:
-            self._note_gap(lost)
-            raise
+            self._lost(lost)
+            self._stream = self._source.stream(self._writer.position)
         return self._stream
+
+    def _lost(self, lost: PositionLost) -> None:
+        """Record the gap; begin to heal it where that is wanted and safe, else raise."""
+        assert self._writer.position is not None
+        record_gap(self._writer.database, self._writer.position, str(lost), self._clock)
+        loss = self._source.assess(self._writer.position)
+        self._tables = self._tables or self._source.tables()
+        found = look(self._writer, loss, self._tables)
+        record_gap(self._writer.database, self._writer.position, str(lost), kind=found.kind)
+        if self._settings.heal != "automatic" or not found.automatic:
+            raise found.asked(lost) from lost
+        plan = Beginning(self._source.now(), str(lost), found.kind, "automatic", found.deletes)
+        begin(self._writer, self._marks, plan)
+        self.healed = f"a gap ({found.kind}) is being healed: {lost.message}; {found.found}"
 
     def _read_chunk(self) -> int:
         place = self._writer.snapshot
         if place is None or self._writer.inside_transaction:
             return 0
         self._tables = self._tables or self._source.tables()
+        if place.healing is not None:
+            return self._compare(place, self._tables)
         chunk = self._tables.read(place.table, place.after, self._settings.snapshot_chunk)
         following = _next_place(place, chunk)
-        self._writer.append_snapshot(chunk.change, following)
+        also = (
+            (lambda: close_gaps(self._writer.database, self._clock)) if not following else _nothing
+        )
+        self._writer.append_read([chunk.change] if chunk.change else [], following, also)
         if following is None:
-            close_gaps(self._writer.database, self._clock)
-            self._tables.close()
-            self._tables = None
+            self._leave_tables()
         return len(chunk.change.rows) if chunk.change else 0
+
+    def _compare(self, place: SnapshotPlace, tables: Tables) -> int:
+        """One range of the comparison that heals a gap."""
+        assert place.healing is not None
+        if self._comparison is None:
+            self._writer.flush()
+            self._marks.fold()
+            self._known = KnownRows(self._writer.database, place.healing.known_seq)
+            rows = self._settings.snapshot_chunk
+            self._comparison = Comparison(tables, self._known, self._marks, rows)
+        found = self._comparison.step(place)
+        if found.place is not None:
+            self._writer.append_read(found.changes, found.place)
+        else:
+            self._writer.append_read(
+                found.changes,
+                None,
+                lambda: close_gaps(self._writer.database, self._clock, found.done),
+            )
+            self._leave_tables()
+        return sum(len(change.rows) for change in found.changes)
+
+    def _mark(self, stream: Stream) -> None:
+        """Sum up a range of a table, where capture is up to date and has time."""
+        if not self._marker.due or self._writer.snapshot is not None or stream.pending:
+            return
+        if self._writer.grouped_rows or self._writer.inside_transaction:
+            return
+        assert self._writer.position is not None
+        self._tables = self._tables or self._source.tables()
+        if not self._marker.step(self._writer.position, self._tables):
+            self._leave_tables()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -198,6 +260,7 @@ class Tail:
         if self._writer.grouped_rows:
             return
         settled = acknowledged_by_all(self._settings.folder, self._settings.destinations)
+        self._marks.fold(settled)
         kept_since = self._clock() - timedelta(seconds=self._settings.keep_seconds)
         while expire(self._writer.database, settled, kept_since):
             pass
@@ -208,16 +271,11 @@ class Tail:
             used = used_bytes(self._settings.folder, self._writer.database)
         self._housekeeping_due = self._monotonic() + self._settings.housekeeping_seconds
 
-    def _note_gap(self, lost: PositionLost) -> None:
-        if self._writer.position is not None:
-            record_gap(self._writer.database, self._writer.position, str(lost), self._clock)
-
-    def fall_back(self, error: Exception | None = None) -> None:
+    def fall_back(self) -> None:
         """Forget what is not durable and close the connections; the next step starts from there."""
         self.close()
         self._writer.abandon()
-        if isinstance(error, PositionLost):
-            self._note_gap(error)
+        self._marker.reset()
 
     def save(self) -> None:
         """Make what is complete durable now."""
@@ -225,10 +283,16 @@ class Tail:
 
     def close(self) -> None:
         """Close the connections to the source."""
-        for connection in (self._stream, self._tables):
-            if connection is not None:
-                connection.close()
-        self._stream = self._tables = None
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        self._leave_tables()
+
+    def _leave_tables(self) -> None:
+        for opened in (self._tables, self._known):
+            if opened is not None:
+                opened.close()
+        self._tables = self._known = self._comparison = None
 
 
 def _next_place(place: SnapshotPlace, chunk: Chunk) -> SnapshotPlace | None:
@@ -238,6 +302,10 @@ def _next_place(place: SnapshotPlace, chunk: Chunk) -> SnapshotPlace | None:
     if following == len(_TABLE_ORDER):
         return None
     return SnapshotPlace(_TABLE_ORDER[following])
+
+
+def _nothing() -> None:
+    """With most chunks nothing else becomes durable."""
 
 
 def _over_budget(settings: TailSettings, used: int) -> OutboxFull:

@@ -11,19 +11,21 @@ The rules this file keeps:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
 from sqlite_utils import Database
 
-from replicator.change import Change, Commit, Op, Position, Row, Value
+from replicator.change import Change, Commit, Op, Position, Row
 from replicator.model import TABLES
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.packing import merged, pieces
+from replicator.outbox.place import SnapshotPlace
 from replicator.outbox.store import OUTBOX_FILE, Synchronous, open_store, translated
+
+__all__ = ["OutboxWriter", "SnapshotPlace"]
 
 SPILL_ROWS = 20_000
 
@@ -44,25 +46,6 @@ VALUES (1, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, committed_at = excluded.committed_at,
   read_at = excluded.read_at, snapshot = excluded.snapshot, row_total = excluded.row_total
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotPlace:
-    """How far the snapshot has come: ``after`` is the last primary key read of ``table``."""
-
-    table: str
-    after: tuple[Value, ...] | None = None
-
-    def to_json(self) -> str:
-        return orjson.dumps({"table": self.table, "after": self.after}).decode()
-
-    @classmethod
-    def from_json(cls, written: str | None) -> SnapshotPlace | None:
-        if written is None:
-            return None
-        content = orjson.loads(written)
-        after = content["after"]
-        return cls(content["table"], None if after is None else tuple(after))
 
 
 class OutboxWriter:
@@ -150,13 +133,23 @@ class OutboxWriter:
         Must not be called inside a source transaction. The chunk carries the position of the last
         transaction before it: everything up to there was appended before the chunk was read.
         """
+        self.append_read([] if change is None else [change], place)
+
+    def append_read(
+        self,
+        changes: Sequence[Change],
+        place: SnapshotPlace | None,
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        """As ``append_snapshot``; ``also`` writes what must become durable with it."""
         if self.inside_transaction or self.position is None:
             raise RuntimeError("a snapshot chunk inside a source transaction")
         with translated(self.path):
             self._begin()
-            if change is not None:
-                self._held = [change]
+            if changes:
+                self._held = list(changes)
                 self._insert_held(str(self.position), text(self._clock()))
+            also()
             self.snapshot = place
             self._dirty = True
         self.flush()
