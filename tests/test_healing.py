@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from replicator.change import Change, Commit, Event, Op, Position, Row, Value
 from replicator.errors import PositionLost
 from replicator.healing import weigh
+from replicator.marking import Marker
 from replicator.model import TABLES
 from replicator.outbox.known import Known
 from replicator.outbox.reader import OutboxReader
@@ -364,6 +365,25 @@ def test_deletes_that_nothing_names_are_counted(world: Place) -> None:
     world.settle()
     assert set(world.applied["NodeState"]) - set(world.source.rows["NodeState"]) == {2}
     assert (world.gap()["rows_deleted"], world.gap()["rows_unnamed"]) == (0, 1)
+    seen = [mark for mark in world.tail._marks.of("NodeState") if mark.upto >= (2,)]
+    assert all(mark.after is None or mark.after >= (2,) for mark in seen), "it said otherwise"
+
+
+def test_a_mark_counts_once_capture_has_passed_what_it_saw() -> None:
+    with place(mark_rows=0) as world:
+        for number in range(12):
+            world.source.write("NodeState", number, "a")
+        world.settle()
+        marks = world.tail._marks
+        marker = Marker(marks, 2, lambda: 0.0)
+        behind = Position("memory", "log", 11)
+        assert marker.step(behind, world.source)
+        assert marker.step(behind, world.source)
+        assert marks.of("NodeState") == []
+        assert marker.step(world.source.now(), world.source)
+        assert [(mark.after, mark.upto, mark.rows) for mark in marks.of("NodeState")] == [
+            (None, (1,), 2)
+        ]
 
 
 @pytest.mark.parametrize("expired", [True, False])

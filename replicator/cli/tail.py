@@ -12,6 +12,7 @@ from replicator.change import Position
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
+from replicator.cli.watch import Watch
 from replicator.config import Config
 from replicator.errors import (
     OutboxBusy,
@@ -52,12 +53,14 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         board = StatusBoard(writer.database)
         source = StationSource(config, heartbeat=1.0 if once else None)
         pipeline = Tail(source, writer, tail_settings(config))
+        watch = Watch(config, writer)
         try:
             if once:
                 _read_to(pipeline, source.now(), stop)
             else:
-                _follow(pipeline, board, stop)
+                _follow(pipeline, board, watch, stop)
             pipeline.save()
+            watch.look()
             board.show(Status("stopped"))
         except ReplicatorError as error:
             pipeline.fall_back()
@@ -81,9 +84,10 @@ def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
         _tell_healing(pipeline)
 
 
-def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:
+def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
+        watch.look()
         try:
             pipeline.step()
         except (SourceUnavailable, OutboxFull, OutboxBusy) as error:

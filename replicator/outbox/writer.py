@@ -77,6 +77,11 @@ class OutboxWriter:
         self._row_total: int = row[3] if row else 0
 
     @property
+    def committed_at(self) -> str:
+        """Commit time at the source of the last transaction read, as the outbox writes times."""
+        return self._committed_at
+
+    @property
     def inside_transaction(self) -> bool:
         """A source transaction is open: changes have come, its end has not."""
         return bool(self._held) or self._first_spilled is not None
