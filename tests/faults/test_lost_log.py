@@ -200,6 +200,28 @@ def test_an_older_disk_asks_first_and_deletes_nothing_unless_told(
     assert world.compare() == Difference()
 
 
+def test_a_server_that_is_killed_while_tail_reads_it(
+    lonely: tuple[World, PrivateMariaDB],
+) -> None:
+    """Nothing is lost, so nothing is a gap."""
+    world, server = lonely
+    world.start("tail")
+    until(lambda: world.says_tail("running"), "tail")
+    for second in range(0, 30, 10):
+        log(world, range(second, second + 10))
+        world.disconnect()
+        server.kill()
+        server.start()
+        world.connect()
+    until(lambda: world.says_tail("running"), "tail to come back")
+    log(world, [40])
+    (child,) = world._children
+    world.end(child)
+    world.replicate()
+    assert world.compare() == Difference()
+    assert gaps(world) == []
+
+
 def test_healing_while_tail_runs_is_refused(lonely: tuple[World, PrivateMariaDB]) -> None:
     world, _ = lonely
     world.start("tail")
