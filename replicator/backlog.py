@@ -52,8 +52,8 @@ class Capture:
 class Gap:
     """A stretch of the source's log that could not be read.
 
-    ``state``: open, healing, healed; ``kind``: purged, reset, restored, another server, skipped,
-    unknown; rows as counted up to now while it is being healed.
+    ``state``: open, healing, healed; ``kind``: purged, reset, unreadable, restored, another server,
+    skipped, unknown; rows as counted up to now while it is being healed.
     """
 
     state: str

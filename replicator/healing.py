@@ -100,7 +100,7 @@ class Comparison:
         """Row by row, up to the next range that has a mark."""
         end = self._next_mark(place.after)
         known = self._known.page(place.table, place.after, end, self._rows)
-        if len(known) == self._rows:
+        if len(known) >= self._rows:
             end = known[-1].key
         chunk = self._tables.read(place.table, place.after, self._rows, end)
         if not chunk.done and chunk.last_key is not None:
@@ -132,24 +132,19 @@ class Comparison:
 
 def weigh(model: Table, change: Change | None, known: Sequence[Known], *, deletes: bool) -> Verdict:
     """Decide what of a range must be captured. ``known``: all that is known of the range. Pure."""
-    before = {each.key: each for each in known}
     names = change.columns if change is not None else ()
-    equal, new, changed, gone = 0, list[Row](), list[Row](), list[Known]()
+    before = {_identity(model, k.row): (k, k.row) for k in known if k.row is not None}
+    equal, new, changed = 0, list[Row](), list[Row]()
     for row in change.rows if change is not None else ():
         values = dict(zip(names, row, strict=True))
-        each = before.pop(tuple(values[name] for name in model.primary_key), None)
-        if each is None or each.row is None:
+        each, was = before.pop(_identity(model, values), (None, None))
+        if each is None or was is None or not each.sure:
             new.append(row)
-        elif _differ(split_key(model), values, each.row):
-            gone.append(each)
-            new.append(row)
-        elif not each.sure:
-            new.append(row)
-        elif _differ(model.columns, values, each.row):
+        elif any(values.get(column) != was.get(column) for column in model.columns):
             changed.append(row)
         else:
             equal += 1
-    gone += [each for each in before.values() if each.row is not None]
+    gone = [was for _, was in before.values()]
     changes = _deletes(model.name, gone) if deletes else []
     for op, rows in ((Op.UPDATE, changed), (Op.SNAPSHOT, new)):
         if rows:
@@ -157,16 +152,16 @@ def weigh(model: Table, change: Change | None, known: Sequence[Known], *, delete
     return Verdict(changes, equal, len(new) + len(changed), len(gone))
 
 
-def _differ(columns: Sequence[str], one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    return any(one.get(column) != other.get(column) for column in columns)
+def _identity(model: Table, row: Mapping[str, Value]) -> Key:
+    """What makes it the same row here and at the destinations."""
+    return tuple(row.get(column) for column in split_key(model))
 
 
-def _deletes(table: str, gone: Sequence[Known]) -> list[Change]:
+def _deletes(table: str, gone: Sequence[Mapping[str, Value]]) -> list[Change]:
     """One for each list of columns that the rows were captured with."""
     rows: dict[tuple[str, ...], list[Row]] = {}
-    for each in gone:
-        assert each.row is not None
-        rows.setdefault(tuple(each.row), []).append(tuple(each.row.values()))
+    for row in gone:
+        rows.setdefault(tuple(row), []).append(tuple(row.values()))
     return [Change(table, Op.DELETE, names, found) for names, found in rows.items()]
 
 

@@ -28,7 +28,7 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """``kind``: purged, reset, restored, another server, skipped.
+    """``kind``: purged, reset, unreadable, restored, another server, skipped.
 
     ``automatic``  it is shown that this is the station's own data, no older than what was captured
     ``deletes``    rows that are not there were deleted there, not lost
@@ -65,7 +65,8 @@ def remedy(loss: Loss, asked: int, there: int, *, by_hand: bool = False) -> Reme
         return Remedy("purged", True, True, found)
     if loss.log is Log.GOES_ON and by_hand:
         return Remedy("skipped", True, True, found)
-    return Remedy("reset", True, False, found)
+    kind = "unreadable" if loss.log is Log.GOES_ON else "reset"
+    return Remedy(kind, True, False, found)
 
 
 def look(writer: OutboxWriter, loss: Loss, tables: Finder, *, by_hand: bool = False) -> Remedy:

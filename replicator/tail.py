@@ -16,23 +16,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from replicator.catchup import CatchUp, Reading, TableSource
 from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.errors import OutboxFull, PositionLost
-from replicator.healing import Chunk, Comparison
-from replicator.healing import Tables as Comparable
-from replicator.marking import Marker, Ranges
-from replicator.model import TABLES
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
-from replicator.outbox.gaps import close_gaps, record_gap
-from replicator.outbox.known import KnownRows
-from replicator.outbox.marks import Marks
 from replicator.outbox.retention import acknowledged_by_all, expire, used_bytes
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
-from replicator.remedy import Beginning, Finder, begin, look
-from replicator.source.loss import Loss
-
-_TABLE_ORDER = tuple(TABLES)
 
 
 class Stream(Protocol):
@@ -49,27 +39,11 @@ class Stream(Protocol):
         """End the connection."""
 
 
-class Tables(Comparable, Finder, Ranges, Protocol):
-    """The source's tables."""
-
-    def close(self) -> None:
-        """End the connection."""
-
-
-class Source(Protocol):
+class Source(TableSource, Protocol):
     """How the pipeline reaches the station's database."""
-
-    def now(self) -> Position:
-        """Where the log ends."""
 
     def stream(self, start: Position) -> Stream:
         """Read the log from a position on."""
-
-    def tables(self) -> Tables:
-        """Read the tables."""
-
-    def assess(self, start: Position) -> Loss:
-        """What became of the log that a position is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +92,10 @@ class Tail:
         self._clock = clock
         self._monotonic = monotonic
         self._stream: Stream | None = None
-        self._tables: Tables | None = None
-        self._comparison: Comparison | None = None
-        self._known: KnownRows | None = None
-        self._marks = Marks(writer.database, clock)
-        self._marker = Marker(self._marks, settings.mark_rows, monotonic)
-        self.healed = ""
+        automatic = settings.heal == "automatic" and settings.snapshot
+        reading = Reading(settings.snapshot_chunk, settings.mark_rows, automatic)
+        self._catch_up = CatchUp(source, writer, reading, clock, monotonic)
+        self.healed = ""  # what was begun about a gap; for the caller to tell, and to empty
         self._saved_at = monotonic()
         self._housekeeping_due = monotonic()
 
@@ -148,93 +120,31 @@ class Tail:
         """
         self._keep_house()
         stream = self._stream or self._open()
-        rows = self._read_chunk()
+        rows = self._catch_up.read_chunk()
         try:
             events = stream.poll(0.0 if self._writer.snapshot else max_wait)
         except PositionLost as lost:
             self.fall_back()
-            self._lost(lost)
+            self.healed = self._catch_up.lost(lost)
             return Captured(rows, busy=True)
         for event in events:
             self._take(event)
         rows += self._flush(stream)
-        self._mark(stream)
+        if not stream.pending:
+            self._catch_up.mark()
         return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)
 
     def _open(self) -> Stream:
         if self._writer.position is None:
-            first = SnapshotPlace(_TABLE_ORDER[0]) if self._settings.snapshot else None
+            first = self._catch_up.begin_snapshot() if self._settings.snapshot else None
             self._writer.begin_at(self._source.now(), first)
         assert self._writer.position is not None
         try:
             self._stream = self._source.stream(self._writer.position)
         except PositionLost as lost:
-            self._lost(lost)
+            self.healed = self._catch_up.lost(lost)
             self._stream = self._source.stream(self._writer.position)
         return self._stream
-
-    def _lost(self, lost: PositionLost) -> None:
-        """Record the gap; begin to heal it where that is wanted and safe, else raise."""
-        assert self._writer.position is not None
-        record_gap(self._writer.database, self._writer.position, str(lost), self._clock)
-        loss = self._source.assess(self._writer.position)
-        self._tables = self._tables or self._source.tables()
-        found = look(self._writer, loss, self._tables)
-        record_gap(self._writer.database, self._writer.position, str(lost), kind=found.kind)
-        if self._settings.heal != "automatic" or not found.automatic:
-            raise found.asked(lost) from lost
-        plan = Beginning(self._source.now(), str(lost), found.kind, "automatic", found.deletes)
-        begin(self._writer, self._marks, plan)
-        self.healed = f"a gap ({found.kind}) is being healed: {lost.message}; {found.found}"
-
-    def _read_chunk(self) -> int:
-        place = self._writer.snapshot
-        if place is None or self._writer.inside_transaction:
-            return 0
-        self._tables = self._tables or self._source.tables()
-        if place.healing is not None:
-            return self._compare(place, self._tables)
-        chunk = self._tables.read(place.table, place.after, self._settings.snapshot_chunk)
-        following = _next_place(place, chunk)
-        also = (
-            (lambda: close_gaps(self._writer.database, self._clock)) if not following else _nothing
-        )
-        self._writer.append_read([chunk.change] if chunk.change else [], following, also)
-        if following is None:
-            self._leave_tables()
-        return len(chunk.change.rows) if chunk.change else 0
-
-    def _compare(self, place: SnapshotPlace, tables: Tables) -> int:
-        """One range of the comparison that heals a gap."""
-        assert place.healing is not None
-        if self._comparison is None:
-            self._writer.flush()
-            self._marks.fold()
-            self._known = KnownRows(self._writer.database, place.healing.known_seq)
-            rows = self._settings.snapshot_chunk
-            self._comparison = Comparison(tables, self._known, self._marks, rows)
-        found = self._comparison.step(place)
-        if found.place is not None:
-            self._writer.append_read(found.changes, found.place)
-        else:
-            self._writer.append_read(
-                found.changes,
-                None,
-                lambda: close_gaps(self._writer.database, self._clock, found.done),
-            )
-            self._leave_tables()
-        return sum(len(change.rows) for change in found.changes)
-
-    def _mark(self, stream: Stream) -> None:
-        """Sum up a range of a table, where capture is up to date and has time."""
-        if not self._marker.due or self._writer.snapshot is not None or stream.pending:
-            return
-        if self._writer.grouped_rows or self._writer.inside_transaction:
-            return
-        assert self._writer.position is not None
-        self._tables = self._tables or self._source.tables()
-        if not self._marker.step(self._writer.position, self._tables):
-            self._leave_tables()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -260,7 +170,7 @@ class Tail:
         if self._writer.grouped_rows:
             return
         settled = acknowledged_by_all(self._settings.folder, self._settings.destinations)
-        self._marks.fold(settled)
+        self._catch_up.marks.fold(settled)
         kept_since = self._clock() - timedelta(seconds=self._settings.keep_seconds)
         while expire(self._writer.database, settled, kept_since):
             pass
@@ -275,7 +185,7 @@ class Tail:
         """Forget what is not durable and close the connections; the next step starts from there."""
         self.close()
         self._writer.abandon()
-        self._marker.reset()
+        self._catch_up.reset()
 
     def save(self) -> None:
         """Make what is complete durable now."""
@@ -286,26 +196,7 @@ class Tail:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        self._leave_tables()
-
-    def _leave_tables(self) -> None:
-        for opened in (self._tables, self._known):
-            if opened is not None:
-                opened.close()
-        self._tables = self._known = self._comparison = None
-
-
-def _next_place(place: SnapshotPlace, chunk: Chunk) -> SnapshotPlace | None:
-    if not chunk.done:
-        return SnapshotPlace(place.table, chunk.last_key)
-    following = _TABLE_ORDER.index(place.table) + 1
-    if following == len(_TABLE_ORDER):
-        return None
-    return SnapshotPlace(_TABLE_ORDER[following])
-
-
-def _nothing() -> None:
-    """With most chunks nothing else becomes durable."""
+        self._catch_up.close()
 
 
 def _over_budget(settings: TailSettings, used: int) -> OutboxFull:

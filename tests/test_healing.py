@@ -186,7 +186,7 @@ class Place:
         """Delivered entries go, as they do after `[outbox] keep`."""
         self.tail.save()
         self.deliver()
-        self.tail._marks.fold(self.seq)
+        self.tail._catch_up.marks.fold(self.seq)
         self.tail._writer.database.conn.execute(
             "DELETE FROM entry WHERE seq < (SELECT max(seq) FROM entry)"
         )
@@ -199,7 +199,7 @@ class Place:
             self.tail.fall_back()
             self.asked += 1
             plan = Beginning(self.source.now(), "", "restored", "by hand", deletes=True)
-            begin(self.tail._writer, self.tail._marks, plan)
+            begin(self.tail._writer, self.tail._catch_up.marks, plan)
             return True
 
     def settle(self, extra: int = 0) -> None:
@@ -339,7 +339,7 @@ def test_what_a_mark_saw_before_it_was_captured_is_not_known(world: Place) -> No
     """The digest was taken, its rows lie in the log, and the log is lost before they are read."""
     for number in range(12, 20):
         world.source.write("NodeState", number, "b")
-    world.tail._marker._mark("NodeState", world.source)
+    world.tail._catch_up._marker._mark("NodeState", world.source)
     world.lose()
     world.settle()
     assert world.applied == world.source.rows
@@ -365,7 +365,7 @@ def test_deletes_that_nothing_names_are_counted(world: Place) -> None:
     world.settle()
     assert set(world.applied["NodeState"]) - set(world.source.rows["NodeState"]) == {2}
     assert (world.gap()["rows_deleted"], world.gap()["rows_unnamed"]) == (0, 1)
-    seen = [mark for mark in world.tail._marks.of("NodeState") if mark.upto >= (2,)]
+    seen = [mark for mark in world.tail._catch_up.marks.of("NodeState") if mark.upto >= (2,)]
     assert all(mark.after is None or mark.after >= (2,) for mark in seen), "it said otherwise"
 
 
@@ -374,7 +374,7 @@ def test_a_mark_counts_once_capture_has_passed_what_it_saw() -> None:
         for number in range(12):
             world.source.write("NodeState", number, "a")
         world.settle()
-        marks = world.tail._marks
+        marks = world.tail._catch_up.marks
         marker = Marker(marks, 2, lambda: 0.0)
         behind = Position("memory", "log", 11)
         assert marker.step(behind, world.source)
@@ -406,7 +406,7 @@ def test_an_older_disk_stops_and_healing_deletes_nothing_unless_told(expired: bo
         assert world.gap()["kind"] == "restored"
         world.source.lost_before = 0
         plan = Beginning(world.source.now(), "by hand", "restored", "by hand", deletes=False)
-        begin(world.tail._writer, world.tail._marks, plan)
+        begin(world.tail._writer, world.tail._catch_up.marks, plan)
         world.settle()
         assert set(world.applied["NodeState"]) == set(range(12))
         gap = world.gap()
@@ -423,7 +423,7 @@ def test_an_older_disk_stops_and_healing_deletes_nothing_unless_told(expired: bo
         (Log.SHORTER, 20, 20, "reset", True, False),
         (Log.SHORTER, 20, 0, "restored", False, False),
         (Log.OTHER, 20, 20, "reset", True, False),
-        (Log.GOES_ON, 20, 20, "reset", True, False),
+        (Log.GOES_ON, 20, 20, "unreadable", True, False),
         (Log.OTHER_SERVER, 20, 20, "another server", False, False),
     ],
 )

@@ -20,7 +20,7 @@ CREATE TABLE folded (
 );
 INSERT INTO folded (id, seq) VALUES (1, 0);
 
-ALTER TABLE gap ADD COLUMN kind TEXT NOT NULL DEFAULT 'unknown'; -- purged, reset, restored, another server, skipped
+ALTER TABLE gap ADD COLUMN kind TEXT NOT NULL DEFAULT 'unknown'; -- purged, reset, unreadable, restored, another server, skipped
 ALTER TABLE gap ADD COLUMN how TEXT;                             -- automatic, by hand
 ALTER TABLE gap ADD COLUMN rows_compared INTEGER NOT NULL DEFAULT 0; -- found to be captured already
 ALTER TABLE gap ADD COLUMN rows_read     INTEGER NOT NULL DEFAULT 0; -- missing or different: captured

@@ -14,7 +14,7 @@ import orjson
 from sqlite_utils import Database
 
 from replicator.change import Op, Value
-from replicator.model import STREAM_TABLES, TABLES
+from replicator.model import STREAM_TABLES, TABLES, split_key
 from replicator.outbox.place import Key
 from replicator.outbox.store import OUTBOX_FILE, translated
 
@@ -22,14 +22,18 @@ MOST_ROWS = 1_000_000
 KEY_COLUMNS = 3
 
 _CREATE = """
-CREATE TABLE held (table_name, k0, k1, k2, row TEXT, sure INTEGER,
-                   PRIMARY KEY (table_name, k0, k1, k2)) WITHOUT ROWID
+CREATE TABLE held (table_name, k0, k1, k2, more TEXT, row TEXT, sure INTEGER,
+                   PRIMARY KEY (table_name, k0, k1, k2, more)) WITHOUT ROWID
 """
-_HOLD = "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?)"
+_HOLD = "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PAGE = """
-SELECT row, sure, k0, k1, k2 FROM held WHERE table_name = ?
+SELECT row, sure, more, k0, k1, k2 FROM held WHERE table_name = ?
    AND (? OR (k0, k1, k2) > (?, ?, ?)) AND (? OR (k0, k1, k2) <= (?, ?, ?))
- ORDER BY k0, k1, k2 LIMIT ?
+ ORDER BY k0, k1, k2, more LIMIT ?
+"""
+_SAME_KEY = """
+SELECT row, sure, more, k0, k1, k2 FROM held WHERE table_name = ?
+   AND (k0, k1, k2) = (?, ?, ?) AND more > ?
 """
 _REFERENCES = """
 SELECT id, row, seq, deleted FROM reference WHERE table_name = ?
@@ -43,7 +47,9 @@ _LOWEST = -(1 << 63)
 class Known:
     """The latest version of a row. ``row`` None: deleted. ``sure`` False: it came too late to say
 
-    that the destinations need not be told again."""
+    that the destinations need not be told again. Of a stream there may be several with one primary
+    key: an id that was given out anew, for a row with another natural key.
+    """
 
     key: Key
     row: Mapping[str, Value] | None
@@ -64,13 +70,15 @@ class KnownRows:
         with translated(OUTBOX_FILE):
             self._held.execute("BEGIN")
             for seq, table, deleted, rows in _newest(self._outbox, most_rows):
-                key, sure = TABLES[table].primary_key, int(seq <= self._known_seq)
+                key, more = TABLES[table].primary_key, split_key(TABLES[table])
+                sure = int(seq <= self._known_seq)
                 self._held.executemany(
                     _HOLD,
                     (
                         (
                             table,
                             *_padded([row[name] for name in key]),
+                            orjson.dumps([row.get(name) for name in more]).decode(),
                             None if deleted else orjson.dumps(row).decode(),
                             sure,
                         )
@@ -80,7 +88,10 @@ class KnownRows:
             self._held.execute("COMMIT")
 
     def page(self, table: str, after: Key | None, upto: Key | None, limit: int) -> list[Known]:
-        """At most ``limit`` rows with ``after`` < key <= ``upto``, in the key's order."""
+        """About ``limit`` rows with ``after`` < key <= ``upto``, in the key's order.
+
+        Fewer than ``limit`` only where there are no more; with the last key all rows that have it.
+        """
         with translated(OUTBOX_FILE):
             if table in STREAM_TABLES:
                 return self._streamed(table, after, upto, limit)
@@ -89,10 +100,13 @@ class KnownRows:
     def _streamed(self, table: str, after: Key | None, upto: Key | None, limit: int) -> list[Known]:
         width = len(TABLES[table].primary_key)
         bounds = (after is None, *_padded(after or ()), upto is None, *_padded(upto or ()))
-        found = self._held.execute(_PAGE, (table, *bounds, limit))
+        found = self._held.execute(_PAGE, (table, *bounds, limit)).fetchall()
+        if len(found) == limit:
+            _, _, more, *last = found[-1]
+            found += self._held.execute(_SAME_KEY, (table, *last, more)).fetchall()
         return [
             Known(tuple(key[:width]), orjson.loads(row) if row else None, bool(sure))
-            for row, sure, *key in found
+            for row, sure, _, *key in found
         ]
 
     def _references(
@@ -136,6 +150,8 @@ def _newest(
         if table not in STREAM_TABLES:
             continue
         names = orjson.loads(columns)
+        if not set(TABLES[table].primary_key) <= set(names):
+            continue  # a table that had another key then: nothing can be known of it here
         content = [dict(zip(names, row, strict=True)) for row in reversed(orjson.loads(rows))]
         yield seq, table, op == Op.DELETE.value, content
         seen += len(content)
@@ -144,8 +160,8 @@ def _newest(
 
 
 def _key_of(table: str) -> Callable[[Mapping[str, Value]], Key]:
-    names = TABLES[table].primary_key
-    return lambda row: tuple(row[name] for name in names)
+    names = split_key(TABLES[table])
+    return lambda row: tuple(row.get(name) for name in names)
 
 
 def _padded(key: Sequence[Value]) -> tuple[Value, ...]:

@@ -114,7 +114,11 @@ class Marks:
         entries = self._connection.execute(_ENTRIES, (folded, last, _ENTRIES_A_STEP)).fetchall()
         for _, table, columns, rows in entries:
             if table in STREAM_TABLES:
-                place = orjson.loads(columns).index(TABLES[table].primary_key[0])
+                names, first = orjson.loads(columns), TABLES[table].primary_key[0]
+                if first not in names:  # the table has another key now
+                    self._connection.execute("DELETE FROM mark WHERE table_name = ?", (table,))
+                    continue
+                place = names.index(first)
                 cells = [row[place] for row in orjson.loads(rows)]
                 self._connection.execute(_TOUCH, (table, max(cells), min(cells)))
         return int(entries[-1][0]) if len(entries) == _ENTRIES_A_STEP else last

@@ -148,7 +148,7 @@ def test_only_ranges_that_differ_are_read_though_every_entry_has_expired(
         monotonic=lambda: float(next(ticks)),
     )
     settle(tail, extra=40)
-    marks = {table: len(tail._marks.of(table)) for table in ("Reading", "NodeState")}
+    marks = {table: len(tail._catch_up.marks.of(table)) for table in ("Reading", "NodeState")}
     assert marks == {"Reading": 9, "NodeState": 2}
     tail.fall_back()
     (last,) = writer.database.conn.execute("SELECT max(seq) FROM entry").fetchone()
@@ -161,7 +161,7 @@ def test_only_ranges_that_differ_are_read_though_every_entry_has_expired(
         database=station,
     )
     plan = Beginning(tail._source.now(), "a test", "skipped", "by hand", deletes=True)
-    begin(writer, tail._marks, plan)
+    begin(writer, tail._catch_up.marks, plan)
     settle(tail, extra=0)
     new = captured(tmp_path, last)
     readings = [row for table, _, rows in new if table == "Reading" for row in rows]
