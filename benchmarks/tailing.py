@@ -21,6 +21,7 @@ from demo.mariadbd import PrivateMariaDB
 from replicator.change import Position, Row
 from replicator.outbox.writer import OutboxWriter
 from replicator.source.binlog import BinlogStream
+from replicator.source.loss import Loss, assess
 from replicator.source.snapshot import SnapshotReader
 from replicator.tail import Tail, TailSettings
 
@@ -65,6 +66,9 @@ class _Source:
 
     def tables(self) -> SnapshotReader:
         return SnapshotReader(self._database.endpoint)
+
+    def assess(self, start: Position) -> Loss:
+        return assess(self._database.endpoint, start)
 
 
 def _tail(database: StationDatabase, stretch: Stretch, folder: Path, number: int) -> None:

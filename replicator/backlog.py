@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from replicator.outbox.clock import parse
+from replicator.outbox.place import Healing, SnapshotPlace
 from replicator.outbox.store import (
     OUTBOX_FILE,
     destination_file,
@@ -43,17 +45,45 @@ class Capture:
     entries: int
     rows_captured: int
     bytes: int
+    forecast: Forecast | None
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of the source's log that could not be read."""
+    """A stretch of the source's log that could not be read.
 
+    ``state``: open, healing, healed; ``kind``: purged, reset, unreadable, restored, another server,
+    skipped, unknown; rows as counted up to now while it is being healed.
+    """
+
+    state: str
+    kind: str
+    how: str | None
     found_at: str
     last_position: str
     reason: str
     next_position: str | None
     healed_at: str | None
+    rows_compared: int
+    rows_read: int
+    rows_deleted: int
+    rows_kept: int
+    rows_unnamed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When the source may purge what is unread.
+
+    ``safe_until``: not before, None where it purges nothing by itself; ``seconds``: from now until
+    then, less than 0 when it is past; ``unread_bytes``: of its log, when tail looked last.
+    """
+
+    looked_at: str
+    unread_bytes: int
+    safe_until: str | None
+    seconds: float | None
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +138,8 @@ def read_backlog(
         with translated(path):
             connection: sqlite3.Connection = database.conn
             connection.execute("BEGIN")
-            capture = _capture(connection, path)
-            gaps = [Gap(*row) for row in connection.execute(_GAPS)]
+            capture = _capture(connection, path, at)
+            gaps = _gaps(connection)
             waiting = [
                 _waiting(connection, folder, name, enabled, at) for name, enabled in destinations
             ]
@@ -118,7 +148,10 @@ def read_backlog(
     return Backlog(at_text, capture, waiting, gaps)
 
 
-_GAPS = "SELECT found_at, last_position, reason, next_position, healed_at FROM gap ORDER BY id"
+_GAPS = """
+SELECT kind, how, found_at, last_position, reason, next_position, healed_at,
+       rows_compared, rows_read, rows_deleted, rows_kept, rows_unnamed FROM gap ORDER BY id
+"""
 _PARKED = """
 SELECT kind, reason, max(detail), count(*), min(committed_at) FROM parked
 WHERE kind != 'superseded' GROUP BY kind, reason ORDER BY count(*) DESC, reason LIMIT 100
@@ -131,7 +164,33 @@ def _daemon(connection: sqlite3.Connection) -> Daemon:
     return Daemon(*row) if row else Daemon("never started", "", None, None)
 
 
-def _capture(connection: sqlite3.Connection, path: Path) -> Capture:
+def _gaps(connection: sqlite3.Connection) -> list[Gap]:
+    row = connection.execute("SELECT snapshot FROM capture").fetchone()
+    place = SnapshotPlace.from_json(row[0]) if row else None
+    healing = place.healing if place is not None else None
+    return [_gap(row, healing) for row in connection.execute(_GAPS)]
+
+
+def _gap(row: Sequence[Any], healing: Healing | None) -> Gap:
+    kind, how, found_at, last, reason, following, healed_at, *counts = row
+    state = "healed" if healed_at else "healing" if following else "open"
+    if state == "healing" and healing is not None:
+        counts = [healing.compared, healing.read, healing.deleted, healing.kept, healing.unnamed]
+    return Gap(state, kind, how, found_at, last, reason, following, healed_at, *counts)
+
+
+def _forecast(connection: sqlite3.Connection, at: datetime) -> Forecast | None:
+    row = connection.execute(
+        "SELECT looked_at, unread_bytes, safe_until, rule FROM forecast"
+    ).fetchone()
+    if row is None:
+        return None
+    looked_at, unread, until, rule = row
+    seconds = (parse(until) - at).total_seconds() if until else None
+    return Forecast(looked_at, unread, until, seconds, rule)
+
+
+def _capture(connection: sqlite3.Connection, path: Path, at: datetime) -> Capture:
     row = connection.execute(
         "SELECT position, committed_at, read_at, json_extract(snapshot, '$.table') FROM capture"
     ).fetchone()
@@ -145,6 +204,7 @@ def _capture(connection: sqlite3.Connection, path: Path) -> Capture:
         entries=last - first + 1 if last else 0,
         rows_captured=_rows_captured(connection),
         bytes=sum(item.stat().st_size for item in path.parent.glob("*.db*")),
+        forecast=_forecast(connection, at),
     )
 
 

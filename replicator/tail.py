@@ -14,18 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from replicator.change import Change, Commit, Event, Position, Rollback, Value
+from replicator.catchup import CatchUp, Reading, TableSource
+from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.errors import OutboxFull, PositionLost
-from replicator.model import TABLES
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
-from replicator.outbox.gaps import close_gaps, record_gap
 from replicator.outbox.retention import acknowledged_by_all, expire, used_bytes
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
-
-_TABLE_ORDER = tuple(TABLES)
 
 
 class Stream(Protocol):
@@ -42,43 +39,20 @@ class Stream(Protocol):
         """End the connection."""
 
 
-class Chunk(Protocol):
-    """Rows of one table behind a primary key."""
-
-    @property
-    def change(self) -> Change | None: ...
-    @property
-    def last_key(self) -> tuple[Value, ...] | None: ...
-    @property
-    def done(self) -> bool: ...
-
-
-class Tables(Protocol):
-    """The source's tables, read by primary key."""
-
-    def read(self, table: str, after: tuple[Value, ...] | None, limit: int) -> Chunk:
-        """The next chunk."""
-
-    def close(self) -> None:
-        """End the connection."""
-
-
-class Source(Protocol):
+class Source(TableSource, Protocol):
     """How the pipeline reaches the station's database."""
-
-    def now(self) -> Position:
-        """Where the log ends."""
 
     def stream(self, start: Position) -> Stream:
         """Read the log from a position on."""
 
-    def tables(self) -> Tables:
-        """Read the tables."""
-
 
 @dataclass(frozen=True, slots=True)
 class TailSettings:
-    """``destinations``: all configured ones; what one of them has not settled does not expire."""
+    """``destinations``: all configured ones; what one of them has not settled does not expire.
+
+    ``heal``: whether to heal a gap without being asked, where that is safe; ``mark_rows``: rows of
+    a range that is marked (docs/gaps.md), 0: none is.
+    """
 
     folder: Path
     destinations: Sequence[str]
@@ -89,6 +63,8 @@ class TailSettings:
     max_bytes: int = 2 << 30
     keep_seconds: float = 7 * 86_400.0
     housekeeping_seconds: float = 10.0
+    heal: Literal["automatic", "ask"] = "ask"
+    mark_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +92,10 @@ class Tail:
         self._clock = clock
         self._monotonic = monotonic
         self._stream: Stream | None = None
-        self._tables: Tables | None = None
+        automatic = settings.heal == "automatic" and settings.snapshot
+        reading = Reading(settings.snapshot_chunk, settings.mark_rows, automatic)
+        self._catch_up = CatchUp(source, writer, reading, clock, monotonic)
+        self.healed = ""  # what was begun about a gap; for the caller to tell, and to empty
         self._saved_at = monotonic()
         self._housekeeping_due = monotonic()
 
@@ -141,38 +120,31 @@ class Tail:
         """
         self._keep_house()
         stream = self._stream or self._open()
-        rows = self._read_chunk()
-        events = stream.poll(0.0 if self._writer.snapshot else max_wait)
+        rows = self._catch_up.read_chunk()
+        try:
+            events = stream.poll(0.0 if self._writer.snapshot else max_wait)
+        except PositionLost as lost:
+            self.fall_back()
+            self.healed = self._catch_up.lost(lost)
+            return Captured(rows, busy=True)
         for event in events:
             self._take(event)
         rows += self._flush(stream)
+        if not stream.pending:
+            self._catch_up.mark()
         return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)
 
     def _open(self) -> Stream:
         if self._writer.position is None:
-            first = SnapshotPlace(_TABLE_ORDER[0]) if self._settings.snapshot else None
+            first = self._catch_up.begin_snapshot() if self._settings.snapshot else None
             self._writer.begin_at(self._source.now(), first)
         assert self._writer.position is not None
         try:
             self._stream = self._source.stream(self._writer.position)
         except PositionLost as lost:
-            self._note_gap(lost)
-            raise
+            self.healed = self._catch_up.lost(lost)
+            self._stream = self._source.stream(self._writer.position)
         return self._stream
-
-    def _read_chunk(self) -> int:
-        place = self._writer.snapshot
-        if place is None or self._writer.inside_transaction:
-            return 0
-        self._tables = self._tables or self._source.tables()
-        chunk = self._tables.read(place.table, place.after, self._settings.snapshot_chunk)
-        following = _next_place(place, chunk)
-        self._writer.append_snapshot(chunk.change, following)
-        if following is None:
-            close_gaps(self._writer.database, self._clock)
-            self._tables.close()
-            self._tables = None
-        return len(chunk.change.rows) if chunk.change else 0
 
     def _take(self, event: Event) -> None:
         match event:
@@ -186,9 +158,9 @@ class Tail:
     def _flush(self, stream: Stream) -> int:
         rows = self._writer.grouped_rows
         idle_save = self._monotonic() - self._saved_at >= self._settings.save_idle_seconds
-        enough = rows >= self._settings.group_rows
-        if enough or ((rows or idle_save) and not stream.pending):
-            self._writer.flush(wait=not enough)
+        pending = stream.pending
+        if rows >= self._settings.group_rows or ((rows or idle_save) and not pending):
+            self._writer.flush(wait=not pending or self._writer.snapshot is not None)
             self._saved_at = self._monotonic()
             return rows
         return 0
@@ -198,7 +170,9 @@ class Tail:
             return
         if self._writer.grouped_rows:
             return
+        self._writer.settle()
         settled = acknowledged_by_all(self._settings.folder, self._settings.destinations)
+        self._catch_up.marks.fold(settled)
         kept_since = self._clock() - timedelta(seconds=self._settings.keep_seconds)
         while expire(self._writer.database, settled, kept_since):
             pass
@@ -209,16 +183,11 @@ class Tail:
             used = used_bytes(self._settings.folder, self._writer.database)
         self._housekeeping_due = self._monotonic() + self._settings.housekeeping_seconds
 
-    def _note_gap(self, lost: PositionLost) -> None:
-        if self._writer.position is not None:
-            record_gap(self._writer.database, self._writer.position, str(lost), self._clock)
-
-    def fall_back(self, error: Exception | None = None) -> None:
+    def fall_back(self) -> None:
         """Forget what is not durable and close the connections; the next step starts from there."""
         self.close()
         self._writer.abandon()
-        if isinstance(error, PositionLost):
-            self._note_gap(error)
+        self._catch_up.reset()
 
     def save(self) -> None:
         """Make what is complete durable now."""
@@ -226,19 +195,10 @@ class Tail:
 
     def close(self) -> None:
         """Close the connections to the source."""
-        for connection in (self._stream, self._tables):
-            if connection is not None:
-                connection.close()
-        self._stream = self._tables = None
-
-
-def _next_place(place: SnapshotPlace, chunk: Chunk) -> SnapshotPlace | None:
-    if not chunk.done:
-        return SnapshotPlace(place.table, chunk.last_key)
-    following = _TABLE_ORDER.index(place.table) + 1
-    if following == len(_TABLE_ORDER):
-        return None
-    return SnapshotPlace(_TABLE_ORDER[following])
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        self._catch_up.close()
 
 
 def _over_budget(settings: TailSettings, used: int) -> OutboxFull:

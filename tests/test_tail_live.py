@@ -17,6 +17,7 @@ from replicator.change import Op, Position, Row, Value
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.writer import OutboxWriter
 from replicator.source.binlog import BinlogStream
+from replicator.source.loss import Loss, assess
 from replicator.source.place import current_position
 from replicator.source.snapshot import SnapshotReader
 from replicator.tail import Tail, TailSettings
@@ -39,6 +40,10 @@ class Station:
 
     def stream(self, start: Position) -> BinlogStream:
         return stream(self._server, self._name, start)
+
+    def assess(self, start: Position) -> Loss:
+        """Asked only after a lost log."""
+        return assess(endpoint(self._server, self._name), start)
 
     def tables(self) -> SnapshotReader:
         return SnapshotReader(endpoint(self._server, self._name))

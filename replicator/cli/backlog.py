@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from replicator.backlog import Backlog, Capture, Daemon, Waiting, read_backlog
+from replicator.backlog import Backlog, Capture, Daemon, Forecast, Gap, Waiting, read_backlog
 from replicator.cli.options import configured
 from replicator.config import Config
 from replicator.outbox import clock
@@ -34,21 +34,23 @@ def backlog(config: Config, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    for line in capture_lines(found.tail):
+    for line in capture_lines(found.tail, config.source.purge_warning):
         console.print(line, markup=False, soft_wrap=True)
     console.print(destinations_table(found))
     for line in problem_lines(found):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def capture_lines(tail: Capture) -> Iterator[str]:
-    """Two lines on capture."""
+def capture_lines(tail: Capture, warn_below: float) -> Iterator[str]:
+    """Two or three lines on capture."""
     yield f"tail: {state_text(tail.daemon)}"
     snapshot = f", reading table {tail.snapshot}" if tail.snapshot else ""
     yield (
         f"      {tail.rows_captured:,} rows captured, {tail.entries:,} entries held, "
         f"{size_text(tail.bytes)}{snapshot}; last commit {tail.committed_at or 'never'}"
     )
+    if tail.forecast is not None:
+        yield forecast_line(tail.forecast, warn_below)
 
 
 def destinations_table(found: Backlog) -> Table:
@@ -83,10 +85,61 @@ def problem_lines(found: Backlog) -> Iterator[str]:
                 f"oldest {parked.oldest_committed_at}"
             )
     for gap in found.gaps:
-        state = f"healed {gap.healed_at}" if gap.healed_at else "open: run `replicator heal`"
-        if gap.next_position and not gap.healed_at:
-            state = "being healed by the snapshot"
-        yield f"gap: after {gap.last_position}, found {gap.found_at}: {gap.reason}; {state}"
+        yield from gap_lines(gap)
+
+
+def gap_lines(gap: Gap) -> Iterator[str]:
+    """What was lost, and what has become of it, or what to do."""
+    yield (
+        f"gap ({gap.kind}): from {gap.last_position} to {gap.next_position or 'the present'}, "
+        f"found {gap.found_at}: {gap.reason}"
+    )
+    if gap.state == "open":
+        yield "      open: run `replicator heal`, then start tail"
+        return
+    state = f"healed {gap.healed_at}" if gap.healed_at else "being healed"
+    yield (
+        f"      {state} ({gap.how}): {gap.rows_compared:,} rows were captured already, "
+        f"{gap.rows_read:,} captured again, {gap.rows_deleted:,} deleted"
+    )
+    if gap.rows_kept:
+        yield (
+            f"      {gap.rows_kept:,} rows that the source no longer has stay at the destinations; "
+            "`replicator heal --deletes` deletes them there"
+        )
+    if gap.rows_unnamed:
+        yield (
+            f"      at least {gap.rows_unnamed:,} more are gone at the source, and nothing held "
+            "here says which"
+        )
+
+
+def forecast_line(forecast: Forecast, warn_below: float) -> str:
+    """How long the source keeps what is unread, and whether that is enough."""
+    unread = f"{size_text(forecast.unread_bytes)} of the log unread at {forecast.looked_at}"
+    if forecast.seconds is None:
+        return f"      the source purges nothing by itself ({forecast.rule}); {unread}"
+    if forecast.seconds <= 0:
+        return (
+            f"      WARNING: the source may purge what is unread ever since {forecast.safe_until} "
+            f"({forecast.rule}); {unread}"
+        )
+    warning = "WARNING: " if forecast.seconds < warn_below else ""
+    return (
+        f"      {warning}the source may purge what is unread in {span_text(forecast.seconds)}, "
+        f"not before ({forecast.rule}); {unread}"
+    )
+
+
+def span_text(seconds: float) -> str:
+    """ "3 d 4 h", "5 h 10 min", "50 s"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def state_text(daemon: Daemon) -> str:

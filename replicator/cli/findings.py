@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from replicator.backlog import Backlog, read_backlog
+from replicator.change import Position
 from replicator.cli.migrate import stores
 from replicator.cli.pipelines import address, endpoint
 from replicator.config import Config, DestinationConfig
-from replicator.errors import OutboxError, ReplicatorError
-from replicator.outbox.store import Kind, open_readonly
+from replicator.errors import OutboxError, PositionLost, ReplicatorError
+from replicator.outbox import clock
+from replicator.outbox.store import OUTBOX_FILE, Kind, open_readonly
 from replicator.sink.link import Link
 from replicator.sink.rest import Rest
+from replicator.source.forecast import Forecaster, Outlook
 from replicator.source.inspect import inspect
 
 _MIB = 1 << 20
@@ -134,4 +140,46 @@ def _destination(destination: DestinationConfig) -> Finding:
     return Finding(part, "server", True, f"{destination.url} is a {kind} server and lets us in")
 
 
-CHECKS: tuple[Check, ...] = (configuration, source, outbox, destinations)
+def continuity(config: Config) -> Iterator[Finding]:
+    """Whether the log was read without a gap, and how long the source keeps what is unread."""
+    if not (config.outbox.path / OUTBOX_FILE).exists():
+        return
+    now = clock.now()
+    try:
+        found = read_backlog(config.outbox.path, (), now, clock.text(now))
+        yield from _gaps(found)
+        if found.tail.position and found.tail.committed_at:
+            read_to = clock.parse(found.tail.committed_at)
+            place = Position.parse(found.tail.position)
+            look = Forecaster(endpoint(config), time.monotonic).look(place, read_to, now)
+            yield _kept(look, now, config.source.purge_warning)
+    except ReplicatorError:
+        return  # the checks of the source and of the outbox say it
+
+
+def _gaps(found: Backlog) -> Iterator[Finding]:
+    opened = [gap for gap in found.gaps if gap.state != "healed"]
+    for gap in opened:
+        said = f"a gap ({gap.kind}) after {gap.last_position}, found {gap.found_at}: {gap.state}"
+        hint = "replicator heal" if gap.state == "open" else "let tail run until it is healed"
+        yield Finding("continuity", "gaps", False, said, hint, PositionLost.exit_code)
+    if not opened:
+        yield Finding("continuity", "gaps", True, f"none open, {len(found.gaps)} healed")
+
+
+def _kept(look: Outlook, now: datetime, warn_below: float) -> Finding:
+    unread = f"{look.unread_bytes:,} bytes of the log unread"
+    if look.safe_until is None:
+        return Finding("continuity", "log kept", True, f"{unread}; {look.rule}")
+    seconds = (look.safe_until - now).total_seconds()
+    said = f"{unread}, kept until {clock.text(look.safe_until)} at least ({look.rule})"
+    if seconds >= warn_below:
+        return Finding("continuity", "log kept", True, said)
+    hint = (
+        "start `replicator tail`, or see in `replicator backlog` what holds it; "
+        "SET GLOBAL expire_logs_days = 14; -- and in my.cnf"
+    )
+    return Finding("continuity", "log kept", False, said, hint, PositionLost.exit_code)
+
+
+CHECKS: tuple[Check, ...] = (configuration, source, outbox, continuity, destinations)

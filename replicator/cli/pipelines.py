@@ -21,8 +21,11 @@ from replicator.sink.resolver import RemoteResolver
 from replicator.sink.rest import Address, Rest
 from replicator.source.binlog import BinlogStream, current_position
 from replicator.source.endpoint import Endpoint
+from replicator.source.loss import Loss, assess
 from replicator.source.snapshot import SnapshotReader
 from replicator.tail import TailSettings
+
+_CHUNKS_A_MARK = 10
 
 
 def endpoint(config: Config) -> Endpoint:
@@ -66,6 +69,10 @@ class StationSource:
         """The tables."""
         return SnapshotReader(self._endpoint)
 
+    def assess(self, start: Position) -> Loss:
+        """What became of the log that a position is in."""
+        return assess(self._endpoint, start)
+
 
 def tail_settings(config: Config) -> TailSettings:
     """What the capture pipeline is told."""
@@ -76,6 +83,8 @@ def tail_settings(config: Config) -> TailSettings:
         snapshot_chunk=config.source.snapshot_chunk,
         max_bytes=config.outbox.max_size,
         keep_seconds=config.outbox.keep,
+        heal=config.source.heal,
+        mark_rows=_CHUNKS_A_MARK * config.source.snapshot_chunk,
     )
 
 

@@ -12,6 +12,7 @@ from replicator.change import Position
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
+from replicator.cli.watch import Watch
 from replicator.config import Config
 from replicator.errors import (
     OutboxBusy,
@@ -23,7 +24,7 @@ from replicator.errors import (
 from replicator.outbox import clock
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status, StatusBoard
-from replicator.outbox.writer import OutboxWriter
+from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 from replicator.sink.backoff import Backoff
 from replicator.tail import Tail
 
@@ -52,15 +53,17 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         board = StatusBoard(writer.database)
         source = StationSource(config, heartbeat=1.0 if once else None)
         pipeline = Tail(source, writer, tail_settings(config))
+        watch = Watch(config, writer)
         try:
             if once:
                 _read_to(pipeline, source.now(), stop)
             else:
-                _follow(pipeline, board, stop)
+                _follow(pipeline, board, watch, stop)
             pipeline.save()
+            watch.look()
             board.show(Status("stopped"))
         except ReplicatorError as error:
-            pipeline.fall_back(error)
+            pipeline.fall_back()
             board.show(Status("stopped", str(error)))
             raise
         finally:
@@ -78,11 +81,13 @@ def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
         if place is not None and pipeline.snapshot is None and place.has_reached(target):
             return
         pipeline.step()
+        _tell_healing(pipeline)
 
 
-def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:
+def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
+        watch.look()
         try:
             pipeline.step()
         except (SourceUnavailable, OutboxFull, OutboxBusy) as error:
@@ -93,9 +98,22 @@ def _follow(pipeline: Tail, board: StatusBoard, stop: Stop) -> None:
             stop.wait(delay)
             continue
         backoff.reset()
-        place = pipeline.snapshot
-        if board.show(Status("running", f"reading table {place.table}" if place else "")):
-            _LOG.info("reading table %s", place.table) if place else _LOG.info("following the log")
+        _tell_healing(pipeline)
+        doing = _doing(pipeline.snapshot)
+        if board.show(Status("running", doing)):
+            _LOG.info(doing or "following the log")
+
+
+def _doing(place: SnapshotPlace | None) -> str:
+    if place is None:
+        return ""
+    return f"{'comparing' if place.healing else 'reading'} table {place.table}"
+
+
+def _tell_healing(pipeline: Tail) -> None:
+    if pipeline.healed:
+        _LOG.warning(pipeline.healed)
+        pipeline.healed = ""
 
 
 def _tell(board: StatusBoard, state: str, error: ReplicatorError, delay: float) -> None:

@@ -110,7 +110,22 @@ KEYS: tuple[Key, ...] = (
         "snapshot_chunk",
         kinds.whole(1, 100_000),
         "1000",
-        "Rows read at a time while the snapshot runs.",
+        "Rows read at a time while the snapshot runs, or a comparison after a gap.",
+    ),
+    Key(
+        "source",
+        "heal",
+        kinds.choice("automatic", "ask"),
+        "automatic",
+        "What to do when the log was purged or reset: heal the gap at once, where the rows captured"
+        " last show that this is the same station's data, or stop and wait for `replicator heal`.",
+    ),
+    Key(
+        "source",
+        "purge_warning",
+        kinds.duration(),
+        "1 day",
+        "Warn when the source may purge what is unread within this time.",
     ),
     Key("outbox", "path", kinds.PATH, "/var/lib/replicator", "The folder, for the outbox alone."),
     Key(

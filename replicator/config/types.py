@@ -46,6 +46,8 @@ class SourceConfig:
     heartbeat: float
     snapshot: bool
     snapshot_chunk: int
+    heal: Literal["automatic", "ask"]
+    purge_warning: float
 
 
 @dataclass(frozen=True, slots=True)

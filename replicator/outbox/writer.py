@@ -4,8 +4,8 @@ The rules this file keeps:
   * a row is visible to readers only together with the position after its transaction (one SQLite
     transaction holds both), so capture is exactly-once whatever dies when;
   * several source transactions may share one SQLite transaction (group commit), never the reverse;
-  * a group may be committed by a thread while the next is read and encoded; nothing else touches the
-    file meanwhile, and what it may have failed with is raised by the next call that does;
+  * a group may be committed by a thread while the next is read and encoded; nothing else touches
+    the file meanwhile, and what it may have failed with is raised by the next call that does;
   * memory is bounded: a source transaction beyond ``SPILL_ROWS`` goes into the open SQLite
     transaction under a savepoint before its end is known.
 """
@@ -13,7 +13,7 @@ The rules this file keeps:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,10 @@ from replicator.model import TABLES
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.packing import merged, pieces
+from replicator.outbox.place import SnapshotPlace
 from replicator.outbox.store import OUTBOX_FILE, Synchronous, open_store, translated
+
+__all__ = ["OutboxWriter", "SnapshotPlace"]
 
 SPILL_ROWS = 20_000
 
@@ -48,25 +51,6 @@ VALUES (1, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, committed_at = excluded.committed_at,
   read_at = excluded.read_at, snapshot = excluded.snapshot, row_total = excluded.row_total
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotPlace:
-    """How far the snapshot has come: ``after`` is the last primary key read of ``table``."""
-
-    table: str
-    after: tuple[Value, ...] | None = None
-
-    def to_json(self) -> str:
-        return orjson.dumps({"table": self.table, "after": self.after}).decode()
-
-    @classmethod
-    def from_json(cls, written: str | None) -> SnapshotPlace | None:
-        if written is None:
-            return None
-        content = orjson.loads(written)
-        after = content["after"]
-        return cls(content["table"], None if after is None else tuple(after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +95,18 @@ class OutboxWriter:
     @property
     def database(self) -> Database:
         """The file, once no commit is under way. Raises what that failed with."""
+        self.settle()
+        return self._database
+
+    def settle(self) -> None:
+        """Wait for the commit under way. Raises what it failed with."""
         with translated(self.path):
             self._join()
-        return self._database
+
+    @property
+    def committed_at(self) -> str:
+        """Commit time at the source of the last transaction read, as the outbox writes times."""
+        return self._committed_at
 
     @property
     def inside_transaction(self) -> bool:
@@ -174,13 +167,23 @@ class OutboxWriter:
         Must not be called inside a source transaction. The chunk carries the position of the last
         transaction before it: everything up to there was appended before the chunk was read.
         """
+        self.append_read([] if change is None else [change], place)
+
+    def append_read(
+        self,
+        changes: Sequence[Change],
+        place: SnapshotPlace | None,
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        """As ``append_snapshot``; ``also`` writes what must become durable with it."""
         if self.inside_transaction or self.position is None:
             raise RuntimeError("a snapshot chunk inside a source transaction")
         with translated(self.path):
             self._begin()
-            if change is not None:
-                self._held = [change]
+            if changes:
+                self._held = list(changes)
                 self._insert_held(str(self.position), text(self._clock()))
+            also()
             self.snapshot = place
             self._dirty = True
         self.flush()
@@ -231,7 +234,6 @@ class OutboxWriter:
         self._connection.close()
 
     def _join(self) -> None:
-        """Wait for the commit under way. Raises what it failed with."""
         if self._committing is not None:
             committing, self._committing = self._committing, None
             committing.result()

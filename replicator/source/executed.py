@@ -48,10 +48,10 @@ def check_executed(
             f"{endpoint}: gtid_mode = {mode or 'unknown'}",
             "gtid_mode = ON, or [source] position = file and replicator heal",
         )
-    executed = MySQLGtids(_untagged(_variable(connection, endpoint, "gtid_executed")))
+    executed = MySQLGtids(untagged(_variable(connection, endpoint, "gtid_executed")))
     if not executed.covers(ours):
         raise other_log(f"it has executed '{executed}'", start)
-    purged = MySQLGtids(_untagged(_variable(connection, endpoint, "gtid_purged")))
+    purged = MySQLGtids(untagged(_variable(connection, endpoint, "gtid_purged")))
     if not ours.covers(purged):
         raise PositionLost(
             "the log cannot be read on from where capture stopped",
@@ -72,7 +72,7 @@ def other_log(how: str, start: Position) -> PositionLost:
     )
 
 
-def _untagged(text: str) -> str:
+def untagged(text: str) -> str:
     """Without GTIDs that have a tag: a position by GTID never has them, and each stops us."""
     kept = []
     for part in text.replace("\n", "").split(","):

@@ -129,7 +129,7 @@ def _check_gtid_at(
 ) -> None:
     gtid = _gtid_at(connection, endpoint, start.file, start.offset)
     if gtid is None:
-        if start.file in _files(connection, endpoint):
+        if start.file in log_files(connection, endpoint):
             raise other_log(f"no transaction ends at {start.file}:{start.offset}", start)
         return  # purged: the server knows whether the GTID was in it
     there, ours = MariaDBGtids(gtid).last, MariaDBGtids(start.gtid).last
@@ -137,11 +137,12 @@ def _check_gtid_at(
         raise other_log(f"at {start.file}:{start.offset} it has GTID '{gtid}'", start)
 
 
-def _files(connection: pymysql.connections.Connection, endpoint: Endpoint) -> frozenset[str]:
+def log_files(connection: pymysql.connections.Connection, endpoint: Endpoint) -> dict[str, int]:
+    """The log's files and their bytes, the oldest first. Raises as ``connect``."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW BINARY LOGS")
-            return frozenset(str(row[0]) for row in cursor.fetchall())
+            return {str(row[0]): int(row[1]) for row in cursor.fetchall()}
     except pymysql.MySQLError as error:
         raise translate(error, endpoint) from error
 

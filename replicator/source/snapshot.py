@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import pymysql
 from pymysql.converters import encoders
 
-from replicator.change import Change, Op, Row, Value
+from replicator.change import Change, Op, Position, Row, Value
 from replicator.errors import SourceMisconfigured, Unsupported
+from replicator.model import TABLES
 from replicator.source.charsets import DOUBLED
 from replicator.source.columns import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
+from replicator.source.place import log_status
+from replicator.source.ranges import Key, Query, digest_of, key_at, rows_of, within
 from replicator.source.schema import read_catalogue
-from replicator.source.shown import INTEGERS, converter, expression, quoted
+from replicator.source.shown import INTEGERS, converter, quoted
 
 _KEYS = INTEGERS | {
     "decimal", "date", "datetime", "timestamp", "time", "char", "varchar", "uuid", "inet4", "inet6",
 }  # fmt: skip
+# Keys whose canonical values have the order that the server gives them.
+_ORDERED = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "date", "datetime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Chunk:
     """``change`` None: no row there. ``last_key``: where to go on. ``done``: the table's end."""
 
     change: Change | None
-    last_key: tuple[Value, ...] | None
+    last_key: Key | None
     done: bool
 
 
@@ -48,20 +54,15 @@ class SnapshotReader:
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
 
-    def read(self, table: str, after: tuple[Value, ...] | None, limit: int) -> Chunk:
+    def read(self, table: str, after: Key | None, limit: int, upto: Key | None = None) -> Chunk:
         """At most ``limit`` rows behind a primary key, in its order, by one SELECT.
 
         Raises SourceMisconfigured (no such table, no primary key), SourceUnavailable, Unsupported.
         """
         columns = self._columns(table)
         key = self._catalogue.keys[table]
-        sql, values = _select(f"`{self._endpoint.database}`.`{table}`", columns, key, after, limit)
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                raw = cursor.fetchall()
-        except pymysql.MySQLError as error:
-            raise translate(error, self._endpoint) from error
+        bounds = within(key, after, upto)
+        raw = self._ask(rows_of(self._name(table), columns, key, bounds, limit))
         if not raw:
             return Chunk(None, after, True)
         converters = [converter(column) for column in columns]
@@ -76,6 +77,78 @@ class SnapshotReader:
         places = [names.index(name) for name in key]
         last = tuple(rows[-1][place] for place in places)
         return Chunk(Change(table, Op.SNAPSHOT, names, rows), last, len(rows) < limit)
+
+    def ordered_here(self, table: str) -> bool:
+        """Whether the primary key is the model's, and its order the one that values have here."""
+        key = TABLES[table].primary_key
+        kinds = {c.name: c.data_type for c in self._columns(table)}
+        return self._catalogue.keys[table] == key and all(kinds[n] in _ORDERED for n in key)
+
+    def digest(self, table: str, after: Key | None, upto: Key) -> tuple[int, str]:
+        """How many rows a range holds, and the digest of their replicated columns; by one SELECT.
+
+        Raises as ``read``.
+        """
+        wanted = {*TABLES[table].columns, *self._catalogue.keys[table]}
+        columns = [column for column in self._columns(table) if column.name in wanted]
+        bounds = within(self._catalogue.keys[table], after, upto)
+        ((count, *halves),) = self._ask(digest_of(self._name(table), columns, bounds))
+        return int(count), "".join(f"{int(half):016x}" for half in halves)
+
+    def boundary(self, table: str, after: Key | None, rows: int, beyond: int) -> Key | None:
+        """The key of the ``rows``-th row behind ``after``; None where fewer than ``beyond`` rows
+
+        come after that one. Raises as ``read``.
+        """
+        key = self._catalogue.keys[table]
+        columns = {column.name: column for column in self._columns(table)}
+        behind = within(key, after, None)
+        if not self._ask(key_at(self._name(table), key, behind, rows + beyond - 1)):
+            return None
+        found = self._ask(key_at(self._name(table), key, behind, rows - 1))
+        if not found:
+            return None
+        return tuple(converter(columns[n])(cell) for n, cell in zip(key, found[0], strict=True))
+
+    def find(self, table: str, row: Mapping[str, Value]) -> Mapping[str, Value] | None:
+        """The row with the same primary key. Raises as ``read``."""
+        self._columns(table)
+        names = self._catalogue.keys[table]
+        if not set(names) <= set(row):
+            return None
+        columns = self._columns(table)
+        where = " AND ".join(f"{quoted(name)} = %s" for name in names)
+        only = (f"WHERE {where}", [row[name] for name in names])
+        raw = self._ask(rows_of(self._name(table), columns, names, only, 1))
+        if not raw:
+            return None
+        return {
+            column.name: None if cell is None else converter(column)(cell)
+            for column, cell in zip(columns, raw[0], strict=True)
+        }
+
+    def log_end(self) -> Position:
+        """File and offset where the log ends now. Raises SourceUnavailable, SourceMisconfigured."""
+        try:
+            status = log_status(self._connection)
+        except pymysql.MySQLError as error:
+            raise translate(error, self._endpoint) from error
+        if status is None:
+            raise SourceMisconfigured("the binlog is off", str(self._endpoint), "log_bin = binlog")
+        file = status[0].decode() if isinstance(status[0], bytes) else str(status[0])
+        return Position("", file, int(status[1]))
+
+    def _name(self, table: str) -> str:
+        return f"`{self._endpoint.database}`.`{table}`"
+
+    def _ask(self, query: Query) -> Sequence[Sequence[Any]]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(*query)
+                found: Sequence[Sequence[Any]] = cursor.fetchall()
+        except pymysql.MySQLError as error:
+            raise translate(error, self._endpoint) from error
+        return found
 
     def _columns(self, table: str) -> Sequence[CatalogueColumn]:
         columns = self._catalogue.columns.get(table)
@@ -127,33 +200,3 @@ class SnapshotReader:
 def _comparable(column: CatalogueColumn) -> bool:
     """A value of it, put back into a statement, is the same value again."""
     return column.data_type in _KEYS and column.charset not in DOUBLED
-
-
-def _select(
-    table: str,
-    columns: Sequence[CatalogueColumn],
-    key: Sequence[str],
-    after: tuple[Value, ...] | None,
-    limit: int,
-) -> tuple[str, list[Value]]:
-    """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
-    shown = ", ".join(expression(column) for column in columns)
-    order = ", ".join(quoted(name) for name in key)
-    where, values = "", list[Value]()
-    if after is not None:
-        where, values = _behind(key, after)
-    sql = f"SELECT {shown} FROM {table} {where} ORDER BY {order} LIMIT %s"  # noqa: S608  # own names
-    return sql, [*values, limit]
-
-
-def _behind(key: Sequence[str], after: tuple[Value, ...]) -> tuple[str, list[Value]]:
-    condition, values = "", list[Value]()
-    for name, value in reversed(list(zip(key, after, strict=True))):
-        if condition:
-            condition = f"({quoted(name)} > %s OR ({quoted(name)} = %s AND {condition}))"
-            values = [value, value, *values]
-        else:
-            condition, values = f"{quoted(name)} > %s", [value]
-    if len(key) == 1:
-        return f"WHERE {condition}", values
-    return f"WHERE {quoted(key[0])} >= %s AND {condition}", [after[0], *values]

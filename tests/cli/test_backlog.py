@@ -61,7 +61,7 @@ def test_text_and_json_say_the_same(folder: Station) -> None:
     assert shown.exit_code == 0
     assert "3 rows captured" in shown.output
     assert "never started" in shown.output
-    assert "purged; open: run `replicator heal`" in shown.output
+    assert "open: run `replicator heal`" in shown.output
     said = json.loads(folder.run("backlog", "--json").output)
     assert said["destinations"][0]["waiting_rows"] == 3
     assert said["gaps"][0]["reason"] == "purged"

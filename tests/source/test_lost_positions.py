@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
-from replicator.change import Commit, Position, Rollback
+from replicator.change import Commit, Event, Position, Rollback, Row
 from replicator.errors import PositionLost, SourceMisconfigured, SourceUnavailable
 from replicator.source.binlog import BinlogStream
 from replicator.source.place import Mode
@@ -26,6 +27,7 @@ from tests.source.capture import (
     stream,
     transactions,
 )
+from tests.source.replay import NAMES, packets, plain, read, read_until_error, world
 
 Make = Callable[..., PrivateMariaDB]
 both_modes = pytest.mark.parametrize("mode", ["file", "gtid"])
@@ -240,3 +242,52 @@ def test_a_checksum_setting_that_changes_between_files(
             assert end in [e.position for e in events if isinstance(e, Commit)]
     finally:
         spare.execute("SET GLOBAL binlog_checksum = CRC32")
+
+
+@both_modes
+def test_a_rotation_while_a_transaction_is_open(
+    spare: PrivateMariaDB, spare_station: str, mode: Mode
+) -> None:
+    """It is written whole where it commits: into the next file, behind what committed before it."""
+    start = at(spare, spare_station, mode)
+    expected = [
+        [("RoomType", "insert", [(2, "a")])],
+        [("RoomType", "insert", [(1, "a"), (3, "a")])],
+    ]
+    logger = spare.connect(spare_station)
+    with closing(logger), stream(spare, spare_station, start) as following:
+        logger.begin()
+        with logger.cursor() as cursor:
+            cursor.execute(insert(1))
+            spare.execute("FLUSH BINARY LOGS", insert(2), database=spare_station)
+            events = read_to(following, at(spare, spare_station))
+            spare.execute("FLUSH BINARY LOGS")
+            cursor.execute(insert(3))
+        logger.commit()
+        events += read_to(following, at(spare, spare_station))
+    assert joined(events) == expected
+    assert joined(captured(spare, spare_station, start)) == expected
+
+
+def joined(events: list[Event]) -> list[list[tuple[str, str, list[Row]]]]:
+    """Transactions, each table's rows of one operation together."""
+    found = []
+    for transaction in transactions(events):
+        (kind,) = {(table, op) for table, op, _ in transaction}
+        found.append([(*kind, [row for _, _, rows in transaction for row in rows])])
+    return found
+
+
+def test_another_reader_with_our_server_id_as_a_mysql_says_it() -> None:
+    """Its words as users report them; no MySQL that says so can be run here."""
+    words = (
+        "A slave with the same server_uuid/server_id as this slave has connected to the master; "
+        "the first event 'mysql-bin.000001' at 760357, the last event read from "
+        "'./mysql-bin.000001' at 1888540, the last byte read from './mysql-bin.000001' at 1888540."
+    )
+    error = b"\xff" + (1236).to_bytes(2, "little") + b"#HY000" + words.encode()
+    name = NAMES[0]
+    events, stopped = read_until_error([*packets(name), error], world(name))
+    assert plain(events) == plain(read(packets(name), world(name))), "what came before it counts"
+    assert isinstance(stopped, SourceMisconfigured)
+    assert "[source] server_id" in stopped.hint

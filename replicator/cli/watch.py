@@ -1,0 +1,53 @@
+"""How long the source keeps what is unread: looked at by tail, saved for backlog, warned of."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+
+from replicator.cli.pipelines import endpoint
+from replicator.config import Config
+from replicator.errors import SourceMisconfigured, SourceUnavailable
+from replicator.outbox import clock
+from replicator.outbox.forecast import save_forecast
+from replicator.outbox.writer import OutboxWriter
+from replicator.source.forecast import Forecaster, Outlook
+
+_LOG = logging.getLogger("replicator.tail")
+
+
+class Watch:
+    """Called in tail's loop, whatever it is doing; looks once a minute."""
+
+    def __init__(self, config: Config, writer: OutboxWriter) -> None:
+        self._forecaster = Forecaster(endpoint(config), time.monotonic)
+        self._warn_below = config.source.purge_warning
+        self._writer = writer
+        self._warned = False
+
+    def look(self) -> None:
+        """Look, save, warn; nothing before its time."""
+        place = self._writer.position
+        if place is None or not self._forecaster.due or self._writer.database.conn.in_transaction:
+            return
+        now = clock.now()
+        try:
+            found = self._forecaster.look(place, clock.parse(self._writer.committed_at), now)
+        except (SourceUnavailable, SourceMisconfigured):
+            return  # capture itself says so; the last forecast stays, with its time
+        save_forecast(self._writer.database, now, found.unread_bytes, found.safe_until, found.rule)
+        self._warn(found, now)
+
+    def _warn(self, found: Outlook, now: datetime) -> None:
+        near = found.safe_until is not None and (
+            (found.safe_until - now).total_seconds() < self._warn_below
+        )
+        if near and found.unread_bytes and not self._warned:
+            _LOG.warning(
+                "the source may purge what is unread (%d bytes of its log) from %s on: %s",
+                found.unread_bytes,
+                found.safe_until,
+                found.rule,
+            )
+        self._warned = near
