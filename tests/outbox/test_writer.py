@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.change import Change, Commit, Op, Position, Row
+from replicator.errors import OutboxError
 from replicator.outbox import writer as writer_module
 from replicator.outbox.packing import ENTRY_ROWS, merged
 from replicator.outbox.reader import OutboxReader
@@ -234,3 +235,36 @@ def test_an_entry_is_readable_json(writer: OutboxWriter) -> None:
     columns, rows = writer.database.conn.execute("SELECT columns, rows FROM entry").fetchone()
     assert orjson.loads(columns) == list(COLUMNS)
     assert rows == '[["2026-03-01T00:00:00",0,1,null,0.5]]'
+
+
+def test_a_commit_under_way_holds_nothing_up_and_its_rows_are_there(
+    writer: OutboxWriter, tmp_path: Path
+) -> None:
+    for number in range(40):
+        writer.append(readings(1, number))
+        writer.commit(Commit(place(10 + number), AT))
+        writer.flush(wait=False)
+    writer.append(readings(1, 99))
+    writer.commit(Commit(place(99), AT))
+    writer.abandon()  # what is under way is durable, what came after it is not
+    assert writer.position == place(49)
+    assert [row[1] for _, row in captured(tmp_path)] == list(range(40))
+
+
+def test_what_a_commit_under_way_failed_with_is_raised_by_the_next_call(
+    writer: OutboxWriter, tmp_path: Path
+) -> None:
+    """A constraint that SQLite asks only at the end stands for a disk that is full only then."""
+    connection = writer.database.conn
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)")
+    connection.execute("CREATE TABLE lost (id REFERENCES kept DEFERRABLE INITIALLY DEFERRED)")
+    writer.append(readings(3))
+    writer.commit(Commit(place(10), AT))
+    connection.execute("INSERT INTO lost VALUES (7)")
+    writer.flush(wait=False)
+    with pytest.raises(OutboxError, match="FOREIGN KEY"):
+        writer.settle()
+    writer.abandon()
+    assert writer.position == place(4)
+    assert captured(tmp_path) == []
