@@ -1,9 +1,9 @@
 """Digests of readings and node states: the same number on both sides for the same rows. Pure.
 
-A row's hash is BLAKE2b, 128 bits, over a fixed binary form of its cells; a group's digest is the sum
-of its rows' hashes modulo 2^128. So it does not depend on the order of the rows, parts of a group
-can be added up, and a row that is there twice counts twice (with XOR it would vanish). It tells
-accidents, not a liar: sums of hashes can be forged on purpose.
+A row's hash is BLAKE2b, 128 bits, over a fixed binary form of its cells; a group's digest is the
+sum of its rows' hashes modulo 2^128. So it does not depend on the order of the rows, parts of a
+group can be added up, and a row that is there twice counts twice (with XOR it would vanish). It
+tells accidents, not a liar: sums of hashes can be forged on purpose.
 
 FLOATs are hashed by their 32 bits, times by their text to the second, references by the
 destination's ids: the centre hashes what it has, the station what it would send.
@@ -32,13 +32,16 @@ Places = Sequence[Sequence[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many rows, and the sum of their hashes; two add up."""
+    """How many rows, and the sum of their hashes; two add up, and a part goes off again."""
 
     count: int = 0
     total: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.count + other.count, (self.total + other.total) % _MODULUS)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.count - other.count, (self.total - other.total) % _MODULUS)
 
     def to_text(self) -> str:
         """The digest as 22 characters of base64."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -117,8 +117,8 @@ def read_digests(connection: Connection, asked: Asked) -> Digests:
 def _place(table: CentralTable, row: Row) -> tuple[int, str, int]:
     """The primary key of a row of the model's columns: node, time, type or sequence number."""
     columns = MODEL[table.name].columns
-    node, time, last = (row[columns.index(name)] for name in table.primary_key)
-    return node, time, last  # type: ignore[return-value]  # their types are those of the table
+    node, time, last = (cast(Any, row[columns.index(name)]) for name in table.primary_key)
+    return node, time, last
 
 
 def _pages(connection: Connection, asked: Asked) -> Iterator[list[Row]]:

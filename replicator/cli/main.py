@@ -22,6 +22,7 @@ from replicator.cli.options import config_option, log_level_option
 from replicator.cli.run import run
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
+from replicator.cli.verify import verify
 from replicator.errors import ReplicatorError
 
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -81,8 +82,9 @@ def main(config_path: object, log_level: object) -> None:
       replicator check                can everything be reached, is it set up right?
       replicator run                  capture and deliver (a small station)
       replicator backlog              what waits, and why
+      replicator verify               is the centre complete?
     """
 
 
-for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
+for _command in (init, check, run, tail, ship, backlog, verify, heal, migrate, central):
     main.add_command(_command)

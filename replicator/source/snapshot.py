@@ -23,6 +23,28 @@ _KEYS = INTEGERS | {
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Rows with ``since`` ≤ time < ``until`` (ISO 8601, no zone), of these nodes; None: all."""
+
+    since: str | None = None
+    until: str | None = None
+    nodes: Sequence[int] | None = None
+
+    def conditions(self) -> tuple[list[str], list[Value]]:
+        """As SQL, with its values."""
+        bounds = [("`time` >= %s", self.since), ("`time` < %s", self.until)]
+        found = [(sql, value) for sql, value in bounds if value is not None]
+        parts, values = [sql for sql, _ in found], list[Value](value for _, value in found)
+        if self.nodes is not None:
+            parts.append(f"`nodeId` IN ({', '.join(['%s'] * len(self.nodes)) or 'NULL'})")
+            values += self.nodes
+        return parts, values
+
+
+EVERYTHING = Window()
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """``change`` None: no row there. ``last_key``: where to go on. ``done``: the table's end."""
 
@@ -47,14 +69,21 @@ class SnapshotReader:
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
 
-    def read(self, table: str, after: tuple[Value, ...] | None, limit: int) -> Chunk:
+    def read(
+        self,
+        table: str,
+        after: tuple[Value, ...] | None,
+        limit: int,
+        window: Window = EVERYTHING,
+    ) -> Chunk:
         """At most ``limit`` rows behind a primary key, in its order, by one SELECT.
 
         Raises SourceMisconfigured (no such table, no primary key), SourceUnavailable, Unsupported.
         """
         columns = self._columns(table)
         key = self._catalogue.keys[table]
-        sql, values = _select(f"`{self._endpoint.database}`.`{table}`", columns, key, after, limit)
+        where = _where(key, after, window)
+        sql, values = _select(f"`{self._endpoint.database}`.`{table}`", columns, key, where, limit)
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql, values)
@@ -127,20 +156,28 @@ def _select(
     table: str,
     columns: Sequence[CatalogueColumn],
     key: Sequence[str],
-    after: tuple[Value, ...] | None,
+    where: tuple[str, list[Value]],
     limit: int,
 ) -> tuple[str, list[Value]]:
-    """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
     shown = ", ".join(expression(column) for column in columns)
     order = ", ".join(quoted(name) for name in key)
-    where, values = "", list[Value]()
-    if after is not None:
-        where, values = _behind(key, after)
-    sql = f"SELECT {shown} FROM {table} {where} ORDER BY {order} LIMIT %s"  # noqa: S608  # own names
+    condition, values = where
+    sql = f"SELECT {shown} FROM {table} {condition} ORDER BY {order} LIMIT %s"  # noqa: S608  # own names
     return sql, [*values, limit]
 
 
+def _where(
+    key: Sequence[str], after: tuple[Value, ...] | None, window: Window
+) -> tuple[str, list[Value]]:
+    parts, values = window.conditions()
+    if after is not None:
+        behind, more = _behind(key, after)
+        parts, values = [*parts, behind], [*values, *more]
+    return f"WHERE {' AND '.join(parts)}" if parts else "", values
+
+
 def _behind(key: Sequence[str], after: tuple[Value, ...]) -> tuple[str, list[Value]]:
+    """The first key column bounds the range: `a >= x AND (a > x OR (a = x AND …))`."""
     condition, values = "", list[Value]()
     for name, value in reversed(list(zip(key, after, strict=True))):
         if condition:
@@ -149,5 +186,5 @@ def _behind(key: Sequence[str], after: tuple[Value, ...]) -> tuple[str, list[Val
         else:
             condition, values = f"{quoted(name)} > %s", [value]
     if len(key) == 1:
-        return f"WHERE {condition}", values
-    return f"WHERE {quoted(key[0])} >= %s AND {condition}", [after[0], *values]
+        return condition, values
+    return f"{quoted(key[0])} >= %s AND {condition}", [after[0], *values]

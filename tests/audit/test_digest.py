@@ -108,7 +108,8 @@ def test_a_tally_reads_back(count: int, total: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(-1, ""), (True, "AA"), (1, "AAAA"), (1, None), ("1", "A" * 22), (1, "é" * 22)]
+    ("count", "text"),
+    [(-1, ""), (True, "AA"), (1, "AAAA"), (1, None), ("1", "A" * 22), (1, "é" * 22)],
 )
 def test_a_tally_that_is_none(count: object, text: object) -> None:
     with pytest.raises(ValueError, match="not a digest"):
