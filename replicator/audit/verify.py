@@ -50,6 +50,7 @@ class Log(Protocol):
 
     def now(self) -> Position: ...
     def captured_to(self) -> Position | None: ...
+    def is_capturing(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -202,7 +203,7 @@ class Audit:
             if place is not None and place.source == end.source and place.has_reached(end):
                 self._behind = False
                 return True
-            if self._behind or waited >= _PATIENCE:
+            if self._behind or waited >= _PATIENCE or not self._log.is_capturing():
                 self._behind = True
                 return False
             self._wait(_PAUSE)

@@ -93,8 +93,10 @@ def _after(sent: object) -> tuple[int, str, int] | None:
     if sent is None:
         return None
     match sent:
-        case [node, time, last] if _is_id(node) and _is_id(last) and parse_time(time) is not None:
-            return node, str(parse_time(time)), last
+        case [int(node), str(time), int(last)] if _is_id(node) and _is_id(last):
+            moment = parse_time(time)
+            if moment is not None:
+                return node, moment, last
     raise _bad("after: what the last answer gave")
 
 
@@ -117,8 +119,8 @@ def read_digests(connection: Connection, asked: Asked) -> Digests:
 def _place(table: CentralTable, row: Row) -> tuple[int, str, int]:
     """The primary key of a row of the model's columns: node, time, type or sequence number."""
     columns = MODEL[table.name].columns
-    node, time, last = (cast(Any, row[columns.index(name)]) for name in table.primary_key)
-    return node, time, last
+    node, time, last = (row[columns.index(name)] for name in table.primary_key)
+    return cast("tuple[int, str, int]", (node, time, last))
 
 
 def _pages(connection: Connection, asked: Asked) -> Iterator[list[Row]]:

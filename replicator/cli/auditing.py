@@ -61,6 +61,7 @@ class _Log:
     def __init__(self, source: StationSource, outbox: OutboxReader) -> None:
         self.now = source.now
         self.captured_to: Callable[[], Position | None] = outbox.captured_to
+        self.is_capturing = outbox.is_capturing
 
 
 @dataclass(frozen=True, slots=True)

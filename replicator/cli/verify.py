@@ -63,11 +63,12 @@ def verify(
     delete_extra: bool,
     as_json: bool,
 ) -> None:
-    """Compare the station's readings and node states with what the centre has; name each difference.
+    """Compare the station's readings and node states with the centre's; name each difference.
 
     \b
-    Only sums are compared where they agree. Exit code 0: equal, or explained (rows that wait or are
-    parked). 20: rows are missing, extra or different. 21, or that of the failure: it cannot be told.
+    Only sums are compared where they agree. Exit code 0: equal, or explained (rows that
+    wait or are parked). 20: rows are missing, extra or different. Another: it cannot be
+    told. --repair needs ship stopped; what it sends is the station's row as it is now.
     """
     if delete_extra and not repair:
         raise click.UsageError("--delete-extra goes with --repair")

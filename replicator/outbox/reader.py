@@ -106,6 +106,12 @@ class OutboxReader:
             row = self._connection.execute("SELECT position FROM capture").fetchone()
         return Position.parse(row[0]) if row else None
 
+    def is_capturing(self) -> bool:
+        """Whether tail says that it follows the log (a killed one says so still)."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT state FROM status").fetchone()
+        return row is not None and row[0] == "running"
+
     def gaps(self) -> list[tuple[str, str, str, str | None, str | None]]:
         """Lost stretches of the log: found at, last position, reason, next position, healed at."""
         with translated(self.path):
