@@ -14,6 +14,7 @@ from replicator import __version__
 from replicator.cli import logs
 from replicator.cli.backlog import backlog
 from replicator.cli.central import central
+from replicator.cli.certificate import certificate
 from replicator.cli.check import check
 from replicator.cli.heal import heal
 from replicator.cli.init import init
@@ -86,5 +87,17 @@ def main(config_path: object, log_level: object) -> None:
     """
 
 
-for _command in (init, check, run, tail, ship, backlog, verify, heal, migrate, central):
+for _command in (
+    init,
+    check,
+    run,
+    tail,
+    ship,
+    backlog,
+    verify,
+    certificate,
+    heal,
+    migrate,
+    central,
+):
     main.add_command(_command)
