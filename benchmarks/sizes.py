@@ -27,6 +27,7 @@ class Sizes:
     wired: int = 20_000
     backlog: int = 1_000_000
     idle_seconds: float = 20.0
+    verified: int = 1_000_000
 
 
 TINY = Sizes(
@@ -45,4 +46,5 @@ TINY = Sizes(
     wired=500,
     backlog=3_000,
     idle_seconds=0.3,
+    verified=3_000,
 )
