@@ -152,13 +152,13 @@ class Audit:
         yield from digests.everything(table, top) if deep else digests.units(table, top)
 
     def _add_sums(self, table: str, top: Months) -> None:
-        due, excused, there = top.sums.due, top.sums.excused, top.there
+        due, excused, there = top.due, top.excused, top.there
         for key in due.keys() | excused.keys() | there.keys():
             place, month = key
             mine, late, theirs = (side.get(key, Tally()) for side in (due, excused, there))
             known = Sum(mine + late, mine, theirs, theirs.count)
             self.outcome.sums[table, str(month), int(place)] = known
-        self._add_excused(table, top.sums.reasons)
+        self._add_excused(table, top.days.reasons)
 
     def _add_excused(self, table: str, reasons: Mapping[tuple[str, str], int]) -> None:
         for (kind, reason), rows in reasons.items():

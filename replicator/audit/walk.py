@@ -47,14 +47,28 @@ class Scope:
 
 @dataclass(slots=True)
 class Months:
-    """The top of the tree for one table: (place, month) → what each side has."""
+    """The top of the tree for one table: (place, month) → what each side has.
 
-    sums: Sums
+    ``days``  the station's side of the next level, which the same reading has given
+    """
+
+    days: Sums
+    due: Mapping[Key, Tally]
+    excused: Mapping[Key, Tally]
     there: Mapping[Key, Tally]
 
     def differing(self) -> list[Key]:
         """Groups that are not the same."""
-        return differing(self.sums.due, self.there)
+        return differing(self.due, self.there)
+
+
+def by_month(days: Mapping[Key, Tally]) -> dict[Key, Tally]:
+    """(place, day) groups as (place, month) groups."""
+    found: dict[Key, Tally] = {}
+    for (place, day), tally in days.items():
+        month = (place, str(day)[:7])
+        found[month] = found.get(month, NOTHING) + tally
+    return found
 
 
 def differing(here: Mapping[Key, Tally], there: Mapping[Key, Tally]) -> list[Key]:
@@ -74,8 +88,9 @@ class DigestWalk:
     def months(self, table: str) -> Months:
         """The top; reads everything in scope once on both sides."""
         asked = self._stretch(table, "month", self._scope.since, self._scope.until)
-        sums = self._station.sums(asked)
-        return Months(sums, self._centre.tallies(asked, self._nodes(asked)))
+        days = self._station.sums(replace(asked, level="day"))
+        there = self._centre.tallies(asked, self._nodes(asked))
+        return Months(days, by_month(days.due), by_month(days.excused), there)
 
     def _nodes(self, asked: Stretch) -> Sequence[int]:
         """Where all are meant: those that the station knows, and those that its rows name."""
@@ -98,7 +113,12 @@ class DigestWalk:
             places = [place for _, place in group]
             since, until = clipped(month, self._scope.since, self._scope.until)
             asked = replace(self._stretch(table, "day", since, until), places=places)
-            days = differing(*self._both(asked))
+            here: dict[Key, Tally] = {
+                (place, day): tally
+                for (place, day), tally in top.days.due.items()
+                if place in places and str(day)[:7] == month
+            }
+            days = differing(here, self._centre.tallies(asked, self._nodes(asked)))
             for run in runs((str(day) for _, day in days), _RUN_DAYS):
                 inside = sorted({int(place) for place, day in days if day in run})
                 yield list(self._in_days(replace(asked, places=inside), run))
@@ -123,19 +143,24 @@ class DigestWalk:
     ) -> Iterator[Unit]:
         """Hours only where both sides have rows: else all of the day is missing or extra."""
         since, until = self._clipped([day])
+        table, reading = asked.table, asked.table == "Reading"
         both = [p for p in pairs if (*p, day) in here and (*p, day) in there]
-        whole = sorted({node for node, _ in set(pairs) - set(both)})
-        for node in whole:
-            yield Unit(asked.table, Window(since, until, (node,)))
-        both = [(node, kind) for node, kind in both if node not in whole]
+        whole: dict[int, list[int]] = {}
+        for node, kind in sorted(set(pairs) - set(both)):
+            whole.setdefault(node, []).append(kind)
+        for node, kinds in whole.items():
+            only = kinds[0] if len(kinds) == 1 and reading else None
+            yield Unit(table, Window(since, until, (node,)), only)
+            if only is None:
+                both = [pair for pair in both if pair[0] != node]
         if not both:
             return
         nodes, types = sorted({n for n, _ in both}), sorted({k for _, k in both})
-        of_types = types if asked.table == "Reading" else None
+        of_types = types if reading else None
         narrow = replace(asked, level="hour", since=since, until=until, nodes=nodes, types=of_types)
         hours = [(int(n), int(k), str(hour)) for n, k, hour in differing(*self._both(narrow))]
         for node, group in groupby(sorted(hours), key=itemgetter(0)):
-            yield from self._of_node(asked.table, node, [(k, hour) for _, k, hour in group])
+            yield from self._of_node(table, node, [(k, hour) for _, k, hour in group])
 
     def _of_node(self, table: str, node: int, hours: Sequence[tuple[int, str]]) -> Iterator[Unit]:
         kinds = {kind for kind, _ in hours}
@@ -149,9 +174,8 @@ class DigestWalk:
 
     def everything(self, table: str, top: Months) -> Iterator[list[Unit]]:
         """All rows in scope, node by node, whatever the digests say."""
-        months = sorted({str(month) for _, month in top.sums.due.keys() | top.there.keys()})
-        months = sorted({*months, *(str(month) for _, month in top.sums.excused)})
-        for month in months:
+        keys = top.due.keys() | top.excused.keys() | top.there.keys()
+        for month in sorted({str(month) for _, month in keys}):
             since, until = clipped(month, self._scope.since, self._scope.until)
             here, there = self._both(self._stretch(table, "node", since, until))
             counts: dict[tuple[int, str], int] = {}

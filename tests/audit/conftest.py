@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,17 +86,13 @@ def fill(world: World) -> None:
     world.sql(f"{into} ('{MINUTES[0]}', 69, 7, 5, NULL, -71.3)")
 
 
-@pytest.fixture
-def audited(
-    mariadb: PrivateMariaDB,
-    station: str,
-    tmp_path: Path,
-    centre: Centre,
-    _server_ids: Iterator[int],
+@contextmanager
+def replicated(
+    server: PrivateMariaDB, station: str, folder: Path, centre: Centre, server_id: int
 ) -> Iterator[Audited]:
-    """Replicated, nothing wrong."""
+    """A station whose rows have all arrived at a centre."""
     with FaultProxy(centre.url) as proxy:
-        world = World(mariadb, station, tmp_path, centre, proxy, next(_server_ids))
+        world = World(server, station, folder, centre, proxy, server_id)
         try:
             furnish(world)
             fill(world)
@@ -103,3 +100,22 @@ def audited(
             yield Audited(world)
         finally:
             world.close()
+
+
+@pytest.fixture
+def server_id(_server_ids: Iterator[int]) -> int:
+    """One that no other reader has."""
+    return next(_server_ids)
+
+
+@pytest.fixture
+def audited(
+    mariadb: PrivateMariaDB,
+    station: str,
+    tmp_path: Path,
+    centre: Centre,
+    server_id: int,
+) -> Iterator[Audited]:
+    """Replicated, nothing wrong."""
+    with replicated(mariadb, station, tmp_path, centre, server_id) as found:
+        yield found

@@ -5,12 +5,21 @@ from __future__ import annotations
 import struct
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pymysql.cursors import DictCursor
 
-from tests.audit.conftest import MINUTES, Audited, Named
-from tests.faults.proxy import html
+from demo.mariadbd import PrivateMariaDB
+from replicator.central.settings import CentralSettings
+from tests.audit.conftest import MINUTES, Audited, Named, replicated
+from tests.central.conftest import running
+from tests.faults.centres import Kind, Row
+from tests.faults.conftest import others
+from tests.faults.proxy import garbage, html, say
 from tests.faults.world import until
 
 FIRST, LAST = MINUTES[0].replace(" ", "T"), MINUTES[-1].replace(" ", "T")
@@ -166,9 +175,60 @@ def test_while_everything_runs_nothing_is_found_wrong(audited: Audited) -> None:
             world.end(child)
 
 
+class OursOnMariaDB:
+    """Our central server on a database of the shared MariaDB."""
+
+    kind: Kind = "ours"
+
+    def __init__(self, root: str, server: PrivateMariaDB, database: str) -> None:
+        self.url = root.removesuffix("/rest/")
+        self._server = server
+        self._name = database
+
+    def rows(self, table: str) -> Sequence[Row]:
+        """From its database."""
+        with (
+            closing(self._server.connect(self._name)) as connection,
+            connection.cursor(DictCursor) as cursor,
+        ):
+            cursor.execute(f"SELECT * FROM {table}")
+            return list(cursor.fetchall())
+
+    def execute(self, sql: str, *values: Any) -> None:
+        """On its database."""
+        self._server.execute(sql.replace("?", "%s") % tuple(map(repr, values)), database=self._name)
+
+
+def test_a_centre_on_mariadb(
+    mariadb: PrivateMariaDB, station: str, tmp_path: Path, server_id: int
+) -> None:
+    name = f"{station}_centre"
+    mariadb.execute(f"CREATE DATABASE {name}")
+    url = f"mysql+pymysql://root@localhost/{name}?unix_socket={mariadb.socket}"
+    with running(CentralSettings(database_url=url)) as client:
+        centre = OursOnMariaDB(client.root, mariadb, name)
+        others(centre)
+        with replicated(mariadb, station, tmp_path, centre, server_id) as audited:
+            code, said = audited.verify()
+            assert (code, audited.named(said)) == (0, [])
+            check_sums(audited, said)
+            spoil(audited)
+            audited.world.tail_once()  # both databases are in one log here
+            assert audited.named(audited.verify("--deep")[1]) == sorted(SPOILT)
+            assert audited.verify("--repair", "--delete-extra")[0] == 0
+            check_sums(audited, audited.verify()[1])
+    mariadb.execute(f"DROP DATABASE {name}")
+
+
 @ours_only
 def test_what_cannot_be_told(audited: Audited) -> None:
     code, said = audited.verify("--house", "16 High St")
     assert (code, "no such house" in said["error"]) == (2, True)
-    audited.world.proxy.plan(html(), times=None)
+    proxy = audited.world.proxy
+    proxy.plan(say(404, b'{"error": "unknown-type", "detail": "old"}'), path="/digests/")
+    code, said = audited.verify()
+    assert (code, "gives no digests" in said["error"]) == (11, True)
+    proxy.plan(garbage(), path="/digests/")
+    assert audited.verify()[0] == 10
+    proxy.plan(html(), times=None)
     assert audited.verify()[0] == 11
