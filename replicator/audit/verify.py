@@ -40,6 +40,8 @@ from replicator.change import Position, Row
 from replicator.model import STREAM_TABLES
 
 _PATIENCE = 5.0
+_BATCH_ROWS = 20_000
+_BATCH_UNITS = 500
 _PAUSE = 0.1
 _NO_COUNTERPART = "the centre has no counterpart of its location yet"
 _UNREAD = "the log is not read to its end: `replicator tail`"
@@ -166,14 +168,23 @@ class Audit:
             self.outcome.excused[key] = self.outcome.excused.get(key, 0) + rows
 
     def compared(self, units: Iterable[Unit]) -> Iterator[Finding]:
-        """The findings of some units, row by row; their rows at the station are held in memory."""
-        batch = list(units)
-        if not batch:
-            return
-        here = [self._here(unit) for unit in batch]
+        """The findings of some units, row by row; a few at a time are held in memory."""
+        batch: list[tuple[Unit, dict[RowKey, list[Row]]]] = []
+        rows = 0
+        for unit in units:
+            mine = self._here(unit)
+            batch.append((unit, mine))
+            rows += len(mine)
+            if rows >= _BATCH_ROWS or len(batch) == _BATCH_UNITS:
+                yield from self._compared(batch)
+                batch, rows = [], 0
+        if batch:
+            yield from self._compared(batch)
+
+    def _compared(self, batch: Sequence[tuple[Unit, dict[RowKey, list[Row]]]]) -> Iterator[Finding]:
         read = self._is_read()
         self._pending.refresh()
-        for unit, mine in zip(batch, here, strict=True):
+        for unit, mine in batch:
             theirs = self._centre.rows(unit.table, unit.window, unit.kind)
             inside = sum(self._is_inside(unit.table, None, row) for row in theirs.values())
             self._seen[unit.table] = self._seen.get(unit.table, 0) + inside
