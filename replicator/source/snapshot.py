@@ -92,14 +92,9 @@ class SnapshotReader:
             raise translate(error, self._endpoint) from error
         if not raw:
             return Chunk(None, after, True)
-        converters = [converter(column) for column in columns]
-        rows: list[Row] = [
-            tuple(
-                None if cell is None else convert(cell)
-                for convert, cell in zip(converters, row, strict=True)
-            )
-            for row in raw
-        ]
+        cells = zip(*raw, strict=True)
+        converted = [_converted(c, column) for c, column in zip(columns, cells, strict=True)]
+        rows: list[Row] = list(zip(*converted, strict=True))
         names = tuple(column.name for column in columns)
         places = [names.index(name) for name in key]
         last = tuple(rows[-1][place] for place in places)
@@ -150,6 +145,13 @@ class SnapshotReader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _converted(column: CatalogueColumn, cells: Sequence[bytes | None]) -> list[Value]:
+    """One column; equal cells (times, a converter's counts) are converted once."""
+    convert = converter(column)
+    known: dict[bytes | None, Value] = {c: None if c is None else convert(c) for c in set(cells)}
+    return [known[cell] for cell in cells]
 
 
 def _select(
