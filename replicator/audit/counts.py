@@ -96,18 +96,12 @@ class CountWalk:
         wrong = [
             bounds(day)
             for day in sorted(placed.keys() | theirs.keys())
-            if placed.get(day, 0) != theirs.get(day, 0) or self._is_cut(day)
+            if placed.get(day, 0) != theirs.get(day, 0)
         ]
         total = self._count("Reading", node, BEGINNING, END)
         if total - sum(theirs.values()) != sum(placeless.values()):
             wrong += self._wrong("Reading", node, mine, BEGINNING, END, total)
         return total, wrong
-
-    def _is_cut(self, day: str) -> bool:
-        """A day of which only a part is in scope: the server counts all of it."""
-        first, last = bounds(day)
-        since, until = self._scope.since or BEGINNING, self._scope.until or END
-        return first < since < last or first < until < last
 
     def _wrong(
         self, table: str, node: int, mine: Days, since: str, until: str, there: int

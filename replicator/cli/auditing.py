@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replicator.audit.centre import Centre
+from replicator.audit.look import Looker
 from replicator.audit.meter import MeteredRest
 from replicator.audit.pending import Pending
 from replicator.audit.periods import bounds
@@ -133,10 +134,11 @@ def auditing(
         station = Station(tables, places, pending, progress)
         log = _Log(source, outbox)
         centre = Centre(link, places)
+        looker = Looker(station, centre, pending, log, places, scope, time.sleep)
         yield Auditing(
             destination.name,
             config.outbox.path,
-            Audit(station, centre, pending, log, places, scope, time.sleep),
+            Audit(station, centre, pending, looker, places, scope),
             station,
             pending,
             outbox,

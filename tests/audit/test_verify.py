@@ -94,6 +94,12 @@ def test_only_what_is_asked_for(audited: Audited) -> None:
     day = audited.verify("--to", "2015-03-01", "--house", "1", *deep)[1]
     assert audited.named(day) == [("missing", FIRST, 69, 0)]
     assert audited.verify("--from", "2015-04", *deep)[0] == 0
+    hour = "2015-03-02T00"  # of a day the original counts all readings, not those of an hour
+    audited.centre.execute(
+        f"DELETE FROM Reading WHERE nodeId = 71 AND type = 0 AND time LIKE '{hour}%'"
+    )
+    part = audited.named(audited.verify("--from", hour, "--to", hour)[1])
+    assert part == [("missing", f"{hour}:{minute}:03", 71, 0) for minute in ("00", "05", "10")]
     counted = set(audited.named(audited.verify()[1]))  # not one row needs to be read for these
     assert counted >= {SPOILT[0], SPOILT[1], SPOILT[4], SPOILT[5]}
 
