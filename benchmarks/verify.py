@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
         bytes=_bytes(said[0]),
         bytes_where_equal=_bytes(equal),
         seconds=took,
+        peak_mb=said[0]["peak_mb"],
     )
 
 
@@ -83,13 +85,18 @@ def _spoil(scene: Scene) -> None:
 
 
 def _verify(scene: Scene, code: int) -> dict[str, Any]:
-    done = subprocess.run(
+    """What it says, and ``peak_mb``: its largest resident set."""
+    child = subprocess.Popen(
         [sys.executable, "-m", "replicator", "verify", "--json", "--config", str(scene.ini)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    if done.returncode != code:
-        raise RuntimeError(f"verify ended with {done.returncode}, not {code}: {done.stderr}")
-    said: dict[str, Any] = json.loads(done.stdout)[0]
-    return said
+    assert child.stdout is not None
+    with child.stdout:
+        text = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != code:
+        raise RuntimeError(f"verify ended with {child.returncode}, not {code}")
+    said: dict[str, Any] = json.loads(text)[0]
+    return {**said, "peak_mb": usage.ru_maxrss / 1024}

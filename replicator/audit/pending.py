@@ -7,7 +7,7 @@ behind. Reads the outbox's files, whoever runs or not.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +62,11 @@ class Pending:
 
     def __init__(self, folder: Path, name: str, outbox: OutboxReader) -> None:
         self._file = folder / destination_file(name)
+        self._delivery: sqlite3.Connection | None = None
         self._outbox = outbox
-        self._stamp: tuple[int, ...] | None = None
+        self._versions: tuple[int, int] | None = None
         self._spots: set[tuple[str, str, Value]] = set()
         self.cursor = 0
-        self.rows = 0
         self._store = sqlite3.connect("", isolation_level=None)  # a file that SQLite removes
         self._store.execute("PRAGMA journal_mode = OFF")
         self._store.execute("PRAGMA synchronous = OFF")
@@ -74,36 +74,46 @@ class Pending:
 
     def refresh(self) -> None:
         """Read again what waits, where anything has moved. Raises OutboxError."""
-        stamp, parked = self._settled()
-        version = self._outbox.version()
-        if self._stamp == (version, *stamp):
+        versions = self._version(), self._outbox.version()
+        if versions == self._versions:
             return
-        self._stamp = (version, *stamp)
-        self.cursor = stamp[0]
+        self._versions = versions
         self._spots.clear()
         self._store.execute("BEGIN")
         self._store.execute("DELETE FROM pending")
-        self._keep(_parked_rows(parked))
+        behind = self._keep_parked()
         with closing(self._outbox.entries(self.cursor)) as entries:
             self._keep(
                 row
                 for place, entry in enumerate(entries)
                 if TABLES[entry.table].stream
-                for row in _waiting_rows(entry, stamp[1] if place == 0 else 0)
+                for row in _waiting_rows(entry, behind if place == 0 else 0)
             )
         self._store.execute("COMMIT")
-        self.rows = self._store.execute("SELECT count(*) FROM pending").fetchone()[0]
 
-    def _settled(self) -> tuple[tuple[int, ...], list[tuple[str, ...]]]:
-        """The cursor (seq, rows behind it, rows settled ever) and the parked rows, together."""
-        if not self._file.exists():
-            return (0, 0, 0), []
-        database = open_readonly(self._file, "destination")
-        with translated(self._file), closing(database.conn) as connection:
-            connection.execute("BEGIN")
-            cursor = connection.execute("SELECT seq, row_index, row_total FROM cursor").fetchone()
-            parked = connection.execute(_PARKED, STREAM_TABLES).fetchall()
-        return (*cursor, len(parked), hash(tuple(parked))), parked
+    def _version(self) -> int:
+        """Changes whenever ship has committed; -1 before it has begun."""
+        if self._delivery is None:
+            if not self._file.exists():
+                return -1
+            self._delivery = open_readonly(self._file, "destination").conn
+        with translated(self._file):
+            return int(self._delivery.execute("PRAGMA data_version").fetchone()[0])
+
+    def _keep_parked(self) -> int:
+        """Note the cursor and the parked rows of one moment; rows settled behind the cursor."""
+        self.cursor = 0
+        if self._delivery is None:
+            return 0
+        with translated(self._file):
+            self._delivery.execute("BEGIN")
+            try:
+                found = self._delivery.execute("SELECT seq, row_index FROM cursor").fetchone()
+                self._keep(_parked_rows(self._delivery.execute(_PARKED, STREAM_TABLES)))
+            finally:
+                self._delivery.execute("ROLLBACK")
+        self.cursor = int(found[0])
+        return int(found[1])
 
     def _keep(self, rows: Iterator[tuple[Value, ...]]) -> None:
         def noted() -> Iterator[tuple[Value, ...]]:
@@ -131,13 +141,15 @@ class Pending:
     def close(self) -> None:
         """The file is gone with it."""
         self._store.close()
+        if self._delivery is not None:
+            self._delivery.close()
 
 
 def _text(key: Sequence[Value]) -> str:
     return orjson.dumps(list(key)).decode()
 
 
-def _parked_rows(parked: Sequence[tuple[str, ...]]) -> Iterator[tuple[Value, ...]]:
+def _parked_rows(parked: Iterable[tuple[str, ...]]) -> Iterator[tuple[Value, ...]]:
     for table, key, location, kind, reason, detail in parked:
         time, node, *_ = orjson.loads(key)
         yield (table, key, str(time), node, location, kind, reason, detail)
