@@ -149,16 +149,18 @@ class DigestWalk:
         for node, kind in sorted(set(pairs) - set(both)):
             whole.setdefault(node, []).append(kind)
         for node, kinds in whole.items():
-            only = kinds[0] if len(kinds) == 1 and reading else None
+            alone = len(kinds) == 1 and len([pair for pair in both if pair[0] == node]) < 2
+            only = kinds[0] if alone and reading else None
             yield Unit(table, Window(since, until, (node,)), only)
-            if only is None:
+            if only is None:  # all of its day is looked at: not again by the hour
                 both = [pair for pair in both if pair[0] != node]
         if not both:
             return
         nodes, types = sorted({n for n, _ in both}), sorted({k for _, k in both})
         of_types = types if reading else None
         narrow = replace(asked, level="hour", since=since, until=until, nodes=nodes, types=of_types)
-        hours = [(int(n), int(k), str(hour)) for n, k, hour in differing(*self._both(narrow))]
+        wrong = differing(*self._both(narrow))
+        hours = [(int(n), int(k), str(hour)) for n, k, hour in wrong if (n, k) in both]
         for node, group in groupby(sorted(hours), key=itemgetter(0)):
             yield from self._of_node(table, node, [(k, hour) for _, k, hour in group])
 
