@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -52,7 +53,7 @@ class Report:
             click.echo(lead + json.dumps(as_fields(finding, repaired)), nl=False)
             self._comma = True
         elif finding.kind in _SHOWN:
-            click.echo(line_of(finding, repaired))
+            click.echo(_over_progress() + line_of(finding, repaired))
 
     def end(self, summary: dict[str, object]) -> None:
         """What it came to."""
@@ -60,6 +61,11 @@ class Report:
             click.echo(f'],\n"summary": {json.dumps(summary, indent=1)}}}', nl=False)
         else:
             click.echo("\n".join(summary_lines(self._name, summary)))
+
+
+def _over_progress() -> str:
+    """Where one terminal shows both, what wipes the line on which progress is told."""
+    return "\r\x1b[2K" if sys.stdout.isatty() and sys.stderr.isatty() else ""
 
 
 def as_fields(finding: Finding, repaired: Repaired | None = None) -> dict[str, object]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import click
 from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
 from replicator.audit.compare import UNEXPLAINED, UNTOLD, Finding
 from replicator.cli.audit_report import Report, summary_of
@@ -161,19 +163,22 @@ def _conclude(totals: Totals) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
-    """Tells a terminal how many rows were read; nothing goes into a log."""
-    console = Console(stderr=True)
-    rows = shown = 0
+    """Tells a terminal how many rows were read; nothing goes into a log or a file."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with console.status("reading") as status:
+    rows = shown = 0
+    spinner = Spinner("dots", "reading")
+    console = Console(stderr=True)  # nothing is redirected: findings go to standard output
+    with Live(
+        spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ):
 
         def read(count: int) -> None:
             nonlocal rows, shown
             rows += count
             if rows >= shown + _TOLD_EVERY:
                 shown = rows
-                status.update(f"{rows:,} rows of the station read")
+                spinner.update(text=f"{rows:,} rows of the station read")
 
         yield read
