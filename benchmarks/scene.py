@@ -50,8 +50,8 @@ class Scene:
         self.folder = folder
         port = free_port()
         self.url = url or f"http://127.0.0.1:{port}/"
-        self._ini = folder / "replicator.ini"
-        self._ini.write_text(
+        self.ini = folder / "replicator.ini"
+        self.ini.write_text(
             _INI.format(
                 name=folder.name,
                 socket=station.server.socket if station else "/none",
@@ -75,11 +75,11 @@ class Scene:
 
     def config(self) -> Config:
         """The configuration, loaded."""
-        return Config.load(self._ini, {})
+        return Config.load(self.ini, {})
 
     def program(self, name: str) -> Child:
         """`replicator NAME`, not started."""
-        return Child(name, ["replicator", name, "--config", str(self._ini)], self.folder, {})
+        return Child(name, ["replicator", name, "--config", str(self.ini)], self.folder, {})
 
     @contextmanager
     def central(self) -> Iterator[Child]:

@@ -29,6 +29,7 @@ class Sizes:
     history: int = 10_000_000
     transaction: int = 1_000_000
     idle_seconds: float = 20.0
+    verified: int = 1_000_000
 
 
 TINY = Sizes(
@@ -49,4 +50,5 @@ TINY = Sizes(
     history=12_000,
     transaction=3_000,
     idle_seconds=0.3,
+    verified=3_000,
 )

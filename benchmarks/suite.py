@@ -12,6 +12,7 @@ from benchmarks import (
     outbox,
     shipping,
     tailing,
+    verify,
     whole,
     wire,
 )
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ship": lambda figures, sizes, _, folder: shipping.measure(figures, sizes, folder),
     "wire": lambda figures, sizes, _, folder: wire.measure(figures, sizes, folder),
     "end-to-end": whole.measure,
+    "verify": verify.measure,
     "memory": memory.measure,
     "idle": idle.measure,
 }

@@ -92,3 +92,18 @@ class DestinationRefused(ReplicatorError):
     """The central server answers, but not to us: credentials, URL, or not such a server."""
 
     exit_code = 11
+
+
+class NotTheSame(ReplicatorError):
+    """An audit found rows that are missing, extra or different at the centre, and are not repaired.
+
+    Or a certificate is not what was signed.
+    """
+
+    exit_code = 20
+
+
+class Untold(ReplicatorError):
+    """An audit cannot tell: the log is not read to its end, or a certificate's key is not known."""
+
+    exit_code = 21

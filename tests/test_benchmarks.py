@@ -31,6 +31,7 @@ _FIGURES = {
     "ship": {"ship_null"},
     "wire": {"wire"},
     "end-to-end": {"end_to_end"},
+    "verify": {"verify"},
     "memory": {"memory", "capture_memory"},
     "idle": {"idle"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +70,20 @@ def read_row(connection: Connection, table: CentralTable, key: Mapping[str, obje
 
 
 def _select(connection: Connection, table: CentralTable) -> sa.Select[Any]:
+    return sa.select(*cells(connection, table, tuple(table.kinds)))
+
+
+def cells(
+    connection: Connection, table: CentralTable, names: Sequence[str]
+) -> list[sa.ColumnElement[Any]]:
+    """What to select for these columns, FLOATs with all their bits."""
     mysql = _is_mysql(connection)
-    return sa.select(
-        *(
-            _widened(table.sql.c[name]).label(name)
-            if mysql and kind.name == "float"
-            else table.sql.c[name]
-            for name, kind in table.kinds.items()
-        )
-    )
+    return [
+        _widened(table.sql.c[name]).label(name)
+        if mysql and table.kinds[name].name == "float"
+        else table.sql.c[name]
+        for name in names
+    ]
 
 
 def _is_mysql(connection: Connection) -> bool:

@@ -12,7 +12,7 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 
 from replicator import __version__
-from replicator.central import bulk, listing, resources, summaries
+from replicator.central import bulk, digests, listing, resources, summaries
 from replicator.central.auth import authenticate
 from replicator.central.body import decode, too_large
 from replicator.central.filters import parse_query
@@ -28,6 +28,7 @@ FEATURES = (
     "nodestate-post",
     "idempotent-create",
     "null-filter",
+    "digests",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
@@ -137,6 +138,14 @@ def _post_bulk() -> Response:
     return answer({"receipt": receipt.id, "stored": receipt.stored, "rejected": rejected})
 
 
+def _post_digests() -> Response:
+    """Counts and digests of readings or node states, by group; changes nothing."""
+    asked = digests.parse(_body())
+    found = _database().read(lambda c: digests.read_digests(c, asked))
+    groups = [[*key, tally.count, tally.to_text()] for key, tally in found.groups.items()]
+    return answer({"groups": groups, "after": found.after})
+
+
 def _last_sync() -> Response:
     """Time of the newest reading of the houses with this address, or null."""
     house = request.args.get("house")
@@ -204,6 +213,8 @@ def post_one(name: str) -> Response:
     """Create a row, or answer the one with its natural key; bulk/ takes many."""
     if name.lower() == "bulk":
         return _post_bulk()
+    if name.lower() == "digests":
+        return _post_digests()
     table = _table(name)
     make = resources.log_push if table.name == "Pushstatus" else resources.create
     stored = make(_database(), table, _one_row())

@@ -11,6 +11,9 @@ MIB = 1024 * 1024
 MAX_ROWS = 100_000  # rows in one bulk body
 DEFAULT_PAGE = 10_000  # rows of a list without a Range header
 MAX_PAGE = 100_000  # rows of a list at most, whatever the Range header says
+DIGEST_ROWS = 500_000  # rows read for one digests/ request: some seconds
+DIGEST_GROUPS = 20_000  # groups in its answer, about
+DIGEST_PAGE = 10_000  # rows held at a time
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from replicator import __version__
 from replicator.cli import logs
 from replicator.cli.backlog import backlog
 from replicator.cli.central import central
+from replicator.cli.certificate import certificate
 from replicator.cli.check import check
 from replicator.cli.heal import heal
 from replicator.cli.init import init
@@ -22,6 +23,7 @@ from replicator.cli.options import config_option, log_level_option
 from replicator.cli.run import run
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
+from replicator.cli.verify import verify
 from replicator.errors import ReplicatorError
 
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -81,8 +83,21 @@ def main(config_path: object, log_level: object) -> None:
       replicator check                can everything be reached, is it set up right?
       replicator run                  capture and deliver (a small station)
       replicator backlog              what waits, and why
+      replicator verify               is the centre complete?
     """
 
 
-for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
+for _command in (
+    init,
+    check,
+    run,
+    tail,
+    ship,
+    backlog,
+    verify,
+    certificate,
+    heal,
+    migrate,
+    central,
+):
     main.add_command(_command)

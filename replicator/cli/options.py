@@ -48,15 +48,21 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
         *args: P.args,
         **options: P.kwargs,
     ) -> R:
-        path = option_of_either(context, "config_path", options.pop("config_path"))
-        level = option_of_either(context, "log_level", options.pop("log_level"))
-        config = Config.load(path, os.environ)
-        logs.set_up(config.log, config.secrets(), level)
-        for warning in config.warnings:
-            logging.getLogger("replicator.config").warning(warning)
+        config = load(context, options.pop("config_path"), options.pop("log_level"))  # type: ignore[arg-type]  # click's
         return command(config, *args, **options)
 
     return wrapped
+
+
+def load(context: click.Context, config_path: Path | None, log_level: str | None) -> Config:
+    """The configuration, and the log set up from it. Raises ConfigError."""
+    path = option_of_either(context, "config_path", config_path)
+    level = option_of_either(context, "log_level", log_level)
+    config = Config.load(path, os.environ)
+    logs.set_up(config.log, config.secrets(), level)
+    for warning in config.warnings:
+        logging.getLogger("replicator.config").warning(warning)
+    return config
 
 
 def option_of_either(context: click.Context, name: str, own: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from replicator.change import Op, Value
+from replicator.change import Op, Position, Value
 from replicator.delivery import Entry
 from replicator.outbox.store import OUTBOX_FILE, open_readonly, translated
 
@@ -99,6 +99,26 @@ class OutboxReader:
             ).fetchone()
         table: str | None = row[0] if row else None
         return table
+
+    def captured_to(self) -> Position | None:
+        """Everything before it is in the outbox; None before capture has begun."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT position FROM capture").fetchone()
+        return Position.parse(row[0]) if row else None
+
+    def is_capturing(self) -> bool:
+        """Whether tail says that it follows the log (a killed one says so still)."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT state FROM status").fetchone()
+        return row is not None and row[0] == "running"
+
+    def gaps(self) -> list[tuple[str, str, str, str | None, str | None]]:
+        """Lost stretches of the log: found at, last position, reason, next position, healed at."""
+        with translated(self.path):
+            return self._connection.execute(
+                "SELECT found_at, last_position, reason, next_position, healed_at FROM gap"
+                " ORDER BY id"
+            ).fetchall()
 
     def close(self) -> None:
         """Close the connection."""

@@ -6,6 +6,7 @@ The first key column bounds the range, so that the index finds it: `a >= x AND (
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from replicator.change import Value
 from replicator.source.columns import CatalogueColumn
@@ -13,6 +14,28 @@ from replicator.source.shown import expression, quoted
 
 Key = tuple[Value, ...]
 Query = tuple[str, list[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows with ``since`` ≤ time < ``until`` (ISO 8601, no zone), of these nodes; None: all."""
+
+    since: str | None = None
+    until: str | None = None
+    nodes: Sequence[int] | None = None
+
+    def conditions(self) -> tuple[list[str], list[Value]]:
+        """As SQL, with its values."""
+        bounds = [("`time` >= %s", self.since), ("`time` < %s", self.until)]
+        found = [(sql, value) for sql, value in bounds if value is not None]
+        parts, values = [sql for sql, _ in found], list[Value](value for _, value in found)
+        if self.nodes is not None:
+            parts.append(f"`nodeId` IN ({', '.join(['%s'] * len(self.nodes)) or 'NULL'})")
+            values += self.nodes
+        return parts, values
+
+
+EVERYTHING = Window()
 
 
 def rows_of(
@@ -49,10 +72,11 @@ def key_at(table: str, key: Sequence[str], within: Query, place: int) -> Query:
     return sql, [*values, place]
 
 
-def within(key: Sequence[str], after: Key | None, upto: Key | None) -> Query:
-    """The WHERE clause of a range; "" where neither end is given."""
-    conditions: list[str] = []
-    values: list[Value] = []
+def within(
+    key: Sequence[str], after: Key | None, upto: Key | None, window: Window = EVERYTHING
+) -> Query:
+    """The WHERE clause of a range, and of a window in it; "" where nothing bounds it."""
+    conditions, values = window.conditions()
     for bound, sign, closed in ((after, ">", False), (upto, "<", True)):
         if bound is not None:
             condition, more = _beside(key, bound, sign, closed)

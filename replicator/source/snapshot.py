@@ -18,7 +18,16 @@ from replicator.source.charsets import DOUBLED
 from replicator.source.columns import NOT_DECODABLE_HINT, CatalogueColumn
 from replicator.source.endpoint import Endpoint, connect, translate
 from replicator.source.place import log_status
-from replicator.source.ranges import Key, Query, digest_of, key_at, rows_of, within
+from replicator.source.ranges import (
+    EVERYTHING,
+    Key,
+    Query,
+    Window,
+    digest_of,
+    key_at,
+    rows_of,
+    within,
+)
 from replicator.source.schema import read_catalogue
 from replicator.source.shown import INTEGERS, converter, quoted
 
@@ -54,25 +63,27 @@ class SnapshotReader:
         with contextlib.closing(connect(endpoint)) as plain:
             self._catalogue = read_catalogue(plain, endpoint)
 
-    def read(self, table: str, after: Key | None, limit: int, upto: Key | None = None) -> Chunk:
+    def read(
+        self,
+        table: str,
+        after: Key | None,
+        limit: int,
+        upto: Key | None = None,
+        window: Window = EVERYTHING,
+    ) -> Chunk:
         """At most ``limit`` rows behind a primary key, in its order, by one SELECT.
 
         Raises SourceMisconfigured (no such table, no primary key), SourceUnavailable, Unsupported.
         """
         columns = self._columns(table)
         key = self._catalogue.keys[table]
-        bounds = within(key, after, upto)
+        bounds = within(key, after, upto, window)
         raw = self._ask(rows_of(self._name(table), columns, key, bounds, limit))
         if not raw:
             return Chunk(None, after, True)
-        converters = [converter(column) for column in columns]
-        rows: list[Row] = [
-            tuple(
-                None if cell is None else convert(cell)
-                for convert, cell in zip(converters, row, strict=True)
-            )
-            for row in raw
-        ]
+        cells = zip(*raw, strict=True)
+        converted = [_converted(c, column) for c, column in zip(columns, cells, strict=True)]
+        rows: list[Row] = list(zip(*converted, strict=True))
         names = tuple(column.name for column in columns)
         places = [names.index(name) for name in key]
         last = tuple(rows[-1][place] for place in places)
@@ -200,3 +211,10 @@ class SnapshotReader:
 def _comparable(column: CatalogueColumn) -> bool:
     """A value of it, put back into a statement, is the same value again."""
     return column.data_type in _KEYS and column.charset not in DOUBLED
+
+
+def _converted(column: CatalogueColumn, cells: Sequence[bytes | None]) -> list[Value]:
+    """One column; equal cells (times, a converter's counts) are converted once."""
+    convert = converter(column)
+    known: dict[bytes | None, Value] = {c: None if c is None else convert(c) for c in set(cells)}
+    return [known[cell] for cell in cells]

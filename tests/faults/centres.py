@@ -31,6 +31,9 @@ class Centre(Protocol):
     def rows(self, table: str) -> Sequence[Row]:
         """Every row of a table, from its database."""
 
+    def execute(self, sql: str, *values: Any) -> None:
+        """One SQL statement on its database, behind its back."""
+
 
 class Original:
     """The stand-in of the original server."""
@@ -44,6 +47,10 @@ class Original:
     def rows(self, table: str) -> Sequence[Row]:
         """From its database."""
         return self._server.rows(table)
+
+    def execute(self, sql: str, *values: Any) -> None:
+        """On its database."""
+        self._server.execute(sql, values)
 
 
 class Ours:
@@ -60,6 +67,11 @@ class Ours:
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+
+    def execute(self, sql: str, *values: Any) -> None:
+        """On its database."""
+        with closing(sqlite3.connect(self._database)) as connection, connection:
+            connection.execute(sql, values)
 
 
 @contextmanager

@@ -78,8 +78,8 @@ class World:
         """Write replicator.ini, with these keys in [destination central]."""
         destination = {"url": f"{self.proxy.url}/", "timeout": 10, "retry_blocked": 0.05, **keys}
         lines = "\n".join(f"{key} = {value}" for key, value in destination.items())
-        self._config = self._folder / "replicator.ini"
-        self._config.write_text(
+        self.config = self._folder / "replicator.ini"
+        self.config.write_text(
             f"[station]\nname = fieldstation\n"
             f"[source]\nunix_socket = {self._server.socket}\nuser = {USER}\n"
             f"password = {PASSWORD}\ndatabase = {self._database}\n"
@@ -145,7 +145,7 @@ class World:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command, as a process; ends with the world at the latest."""
         child = subprocess.Popen(
-            [sys.executable, "-m", "replicator", "--config", str(self._config), *arguments],
+            [sys.executable, "-m", "replicator", "--config", str(self.config), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
