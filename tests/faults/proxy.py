@@ -172,6 +172,11 @@ class FaultProxy:
         """Where clients connect, without a slash at its end."""
         return self._http.url
 
+    @property
+    def port(self) -> int:
+        """Where clients connect, on loopback."""
+        return self._http.port
+
     def plan(
         self,
         fault: Fault,

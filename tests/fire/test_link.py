@@ -6,6 +6,7 @@ and judges after a clean run. A fault that stays must move nothing, park nothing
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.faults.proxy import (
     swallow,
     truncate,
 )
+from tests.faults.slow import MOBILE, SlowLink
 from tests.fire.field import Field
 
 _AGES = 60.0  # longer than any client here waits
@@ -64,6 +66,8 @@ ANSWERS: Mapping[str, Fault] = MappingProxyType(
 )
 FAULTS = {**LINK, **ANSWERS}
 HARMLESS = ("request repeated", "answer slow", "answer twice")
+# The original makes a row of every create that reaches it; of the two the first one counts.
+_MADE_TWICE = ("request late", "request repeated")
 # What --once may end with: all delivered, the link or server failed, or it turned us away.
 ENDINGS = (0, 10, 11)
 
@@ -116,12 +120,13 @@ def test_one_request_goes_wrong(
             assert "wait 3.00" in ended.steps
         case.proxy.calm()
         case.configure(case.proxy.url, batch_rows=20)
-        case.finish()
-        case.judge()
+        case.finish("ship")
+        doubled = kind == "original" and target == "create" and name in _MADE_TWICE
+        case.judge(doubled=["House"] if doubled else ())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [name for name in FAULTS if not name.endswith("late")])
 def test_no_batch_goes_right(field: Field, tmp_path: Path, kind: Kind, name: str) -> None:
     timeout = _timeout(name) / 2.5
     with field.case("due", kind, tmp_path / "case", batch_rows=20, timeout=timeout) as case:
@@ -138,7 +143,7 @@ def test_no_batch_goes_right(field: Field, tmp_path: Path, kind: Kind, name: str
             assert after.parked_rows == 0
         case.proxy.calm()
         case.configure(case.proxy.url, batch_rows=20)
-        case.finish()
+        case.finish("ship")
         case.judge()
 
 
@@ -148,5 +153,33 @@ def test_nobody_listens(field: Field, tmp_path: Path, kind: Kind) -> None:
         with case.proxy.refusing():
             ended = case.run("ship", "--once", hurry=20)
             assert ended.code == 10, ended.err
-        case.finish()
+        case.finish("ship")
+        case.judge()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mobile_network(field: Field, tmp_path: Path, kind: Kind) -> None:
+    """RTT 600 ms, 30 kB/s, loss: all times so many times shorter, or in full where asked for."""
+    quality = MOBILE if os.environ.get("REPLICATOR_TEST_LONG") else MOBILE.times(20)
+    with field.case("due", kind, tmp_path / "case") as case:
+        with SlowLink(case.proxy.port, quality) as link:
+            case.configure(link.url, timeout=30)
+            ended = case.run("ship", "--once")
+            assert ended.code == 0, ended.err
+        assert link.carried > 1_000
+        case.judge()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mobile_network_on_which_every_other_batch_is_lost(
+    field: Field, tmp_path: Path, kind: Kind
+) -> None:
+    with field.case("due", kind, tmp_path / "case") as case:
+        for place in range(4):
+            case.proxy.plan(lose_reply(), path="bulk/", skip=place)
+        with SlowLink(case.proxy.port, MOBILE.times(40)) as link:
+            case.configure(link.url, timeout=30, batch_rows=10)
+            ended = case.run("ship", "--once", hurry=20)
+            assert ended.code == 0, ended.err
+        assert case.proxy.struck == 4
         case.judge()

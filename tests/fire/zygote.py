@@ -8,6 +8,7 @@ The child is the real command in a process of its own, with its own connections,
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -124,6 +125,7 @@ def _hurry(steps: Any, factor: float) -> None:
 def _serve() -> None:
     import replicator.cli.main  # noqa: F401,PLC0415  # what every child needs, once
 
+    gc.freeze()  # pages that no collection writes to stay shared
     for line in sys.stdin:
         argv, folder, how = json.loads(line)
         pid = os.fork()
