@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from demo.conservation import reordered
@@ -28,7 +29,7 @@ from tests.crash.rig import arrival_acts
 from tests.faults.centres import KINDS, Centre, Kind, Original, Ours
 from tests.faults.compare import Difference, compare
 from tests.faults.conftest import furnish, others
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import FaultProxy, say
 from tests.faults.test_old_pusher_faults import log, reading, state
 from tests.faults.world import PASSWORD, USER, World
 from tests.fire.zygote import Ended, Zygote
@@ -91,11 +92,11 @@ class Case:
         backlog = read_backlog(self.outbox, [("central", True)], now, now.isoformat())
         return backlog.destinations[0]
 
-    def judge(self, doubled: Sequence[str] = ()) -> None:
+    def judge(self, doubled: Sequence[str] = (), parked: Sequence[str] = ()) -> None:
         """Every row once, right, in its place, in order; nothing waits, nothing is parked.
 
         What a snapshot reads comes in the order of keys, so there order is not judged.
-        ``doubled``: reference tables in which exactly one row may be there twice.
+        ``doubled``: reference tables in which one row is there twice. ``parked``: reasons.
         """
         found = compare(self._field.rows, self.centre.rows)
         twice = [said for said in found.references if said.endswith("is there 2 times")]
@@ -103,7 +104,7 @@ class Case:
         assert replace(found, references=found.references - set(twice)) == Difference()
         assert reordered(self._acts, arrival_acts(self.proxy.arrivals)) == []
         waiting = self.waiting()
-        assert (waiting.waiting_rows, waiting.parked) == (0, [])
+        assert (waiting.waiting_rows, [each.reason for each in waiting.parked]) == (0, list(parked))
 
 
 class Field:
@@ -126,13 +127,19 @@ class Field:
     @contextmanager
     def case(self, stage: str, kind: Kind, folder: Path, **keys: Any) -> Iterator[Case]:
         """A copy of a stage in an empty folder, with keys for its replicator.ini."""
-        shutil.copytree(self._folder / f"{stage}-{kind}", folder, dirs_exist_ok=True)
+        if not self.stage(stage, kind).exists():
+            _LATER[stage](self, kind, self._folder / f"x-{stage}-{kind}")
+        shutil.copytree(self.stage(stage, kind), folder, dirs_exist_ok=True)
         with centre_at(kind, folder) as centre, FaultProxy(centre.url) as proxy:
             yield Case(self, folder, centre, proxy, **keys)
 
+    def stage(self, stage: str, kind: Kind) -> Path:
+        """Where a stage is kept."""
+        return self._folder / f"{stage}-{kind}"
+
     def save(self, case: Case, stage: str, kind: Kind) -> None:
         """Keep a case's folder as a stage."""
-        target = self._folder / f"{stage}-{kind}"
+        target = self.stage(stage, kind)
         shutil.copytree(case.folder, target, ignore=shutil.ignore_patterns("*.log", "*.ini"))
 
     def _furnish(self) -> None:
@@ -178,6 +185,34 @@ class Field:
             station.commit(("NodeState", {**state(second), "nodeId": 72}), ("Reading", row))
         station.sql("UPDATE Reading SET value = 77.25 WHERE nodeId = 69 AND type = 0")
         log(station, range(14, 15))
+
+
+def _done(field: Field, kind: Kind, folder: Path) -> None:
+    """All delivered."""
+    with field.case("due", kind, folder) as case:
+        assert case.run("ship", "--once").code == 0
+    field.save(case, "done", kind)
+
+
+def _blocked(field: Field, kind: Kind, folder: Path) -> None:
+    """The new house was refused, and what is in it waits."""
+    with field.case("due", kind, folder, batch_rows=20) as case:
+        case.proxy.plan(say(500, b"no"), path="house/", method="POST", times=None)
+        assert case.run("ship", "--once", hurry=20).code == 0
+        parked = {reason.kind for reason in case.waiting().parked}
+        assert parked == {"rejected", "blocked"}
+    field.save(case, "blocked", kind)
+
+
+def _fallen(field: Field, kind: Kind, folder: Path) -> None:
+    """The outbox came back from a copy that is older than what was delivered."""
+    with field.case("done", kind, folder) as case:
+        outbox = field.stage("base", kind) / "outbox" / "outbox.db"
+        shutil.copy(outbox, case.outbox / "outbox.db")
+    field.save(case, "fallen", kind)
+
+
+_LATER = MappingProxyType({"done": _done, "blocked": _blocked, "fallen": _fallen})
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Inside a child that is to die: what it makes durable and what it sends, counted and named.
 
-A step is a commit in one of the outbox's files ("outbox.db: capture+entry", by the tables written)
-or a request ("POST bulk", "sent POST bulk" when its bytes are out and the answer is not read).
-Steps are seen from outside the program, by SQLite's own trace and by the socket, so the program has
-no hook for its tests, and a step that nobody thought of is seen as well.
+A step is what changes something that lasts: a commit in one of the outbox's files ("settle", by the
+tables written), or a request ("POST bulk"). Steps are seen from outside the
+program, by SQLite's own trace and by the socket, so the program has no hook for its tests, and a
+step that nobody thought of is seen as well.
 
-Dying *after* a step is dying before the next one: nothing durable happens in between.
+Dying *after* a step, say after the reply and before it is settled, is dying before the next one:
+nothing that lasts happens in between. A look-up (GET) is no step, for the same reason.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,32 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _PRAGMAS = ("journal_mode = wal", "incremental_vacuum", "wal_checkpoint")
-_REQUEST = re.compile(rb"(GET|POST|PUT|DELETE) \S*?/rest/(\w+)")
+_REQUEST = re.compile(rb"(POST|PUT|PATCH|DELETE) \S*?/rest/(\w+)")
+
+
+# What a commit is called: the first whose tables were all written, and none of the others.
+_COMMITS: Sequence[tuple[str, Collection[str], Collection[str]]] = (
+    ("schema", {"_sqlite_migrations"}, ()),
+    ("append", {"entry", "capture"}, ()),
+    ("position", {"capture"}, ()),
+    ("expire", {"entry"}, ()),
+    ("forget reference", {"reference"}, ()),
+    ("close gap", {"gap"}, ()),
+    ("settle", {"cursor", "receipt"}, ()),
+    ("rewind", {"cursor"}, ()),
+    ("settle drained", {"receipt", "parked"}, ()),
+    ("mapping", {"mapping"}, ()),
+    ("hold lane", {"lane"}, {"parked"}),
+    ("status", {"status"}, ()),
+)
+
+
+def commit_name(file: str, tables: Collection[str]) -> str:
+    """A name for a commit; the tables themselves for one that has none."""
+    for name, written, others in _COMMITS:
+        if set(written) <= set(tables) and not set(others) & set(tables):
+            return f"{file} {name}"
+    return f"{file} {'+'.join(sorted(tables))}"
 
 
 class Steps:
@@ -43,9 +69,13 @@ class Steps:
     def reached(self, name: str) -> None:
         """A step is about to happen."""
         self._seen[name] += 1
-        os.write(self._log, f"{name}\n".encode())
+        self.note(name)
         if self._die == (name, self._seen[name]):
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def note(self, what: str) -> None:
+        """Something that is no step, for the file alone."""
+        os.write(self._log, f"{what}\n".encode())
 
 
 class _Tracer:
@@ -65,10 +95,10 @@ class _Tracer:
         if word.startswith("ROLLBACK") and " TO " not in sql.upper():
             self._tables.clear()
         elif word.startswith("COMMIT") or (written and not self._connection.in_transaction):
-            self._steps.reached(f"{self._file}: {'+'.join(sorted(self._tables))}")
+            self._steps.reached(commit_name(self._file, self._tables))
             self._tables.clear()
         elif any(pragma in sql.lower() for pragma in _PRAGMAS):
-            self._steps.reached(f"{self._file}: {sql.split('(')[0].strip()}")
+            self._steps.reached(f"{self._file} {sql.split('(')[0].split()[1]}")
 
 
 def watch_commits(steps: Steps) -> None:
@@ -85,23 +115,13 @@ def watch_commits(steps: Steps) -> None:
 
 
 def watch_requests(steps: Steps) -> None:
-    """See every HTTP request go out over a socket made from now on."""
-    send_all, receive_into = socket.socket.sendall, socket.socket.recv_into
-    waiting: dict[int, str] = {}
+    """See every request that changes something go out over a socket made from now on."""
+    send_all = socket.socket.sendall
 
     def sendall(self: socket.socket, data: Any, *flags: int) -> None:
         request = _REQUEST.match(bytes(data[:200]))
         if request:
-            name = f"{request[1].decode()} {request[2].decode()}"
-            steps.reached(name)
-            waiting[id(self)] = name
+            steps.reached(f"{request[1].decode()} {request[2].decode()}")
         send_all(self, data, *flags)
 
-    def recv_into(self: socket.socket, *arguments: Any) -> int:
-        name = waiting.pop(id(self), None)
-        if name:
-            steps.reached(f"sent {name}")
-        return receive_into(self, *arguments)
-
     socket.socket.sendall = sendall  # type: ignore[method-assign,assignment]
-    socket.socket.recv_into = recv_into  # type: ignore[method-assign,assignment]

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from demo.mariadbd import die_with_parent
+from tests.fire.steps import Steps, watch_commits, watch_requests
 
 _LONGEST = 60  # seconds; then the kernel ends the child
 
@@ -89,8 +90,6 @@ def _be(
 ) -> int:
     """The child: one command with its watchers. ``hurry``: waits are so much shorter, and noted."""
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
-    from tests.fire.steps import Steps, watch_commits, watch_requests  # noqa: PLC0415
-
     signal.alarm(_LONGEST)
     for number, name in ((1, "out.log"), (2, "err.log")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
@@ -110,13 +109,13 @@ def _be(
     return 0
 
 
-def _hurry(steps: Any, factor: float) -> None:
+def _hurry(steps: Steps, factor: float) -> None:
     from replicator.cli.signals import Stop  # noqa: PLC0415
 
     wait = Stop.wait
 
     def shorter(self: Stop, seconds: float) -> bool:
-        steps.reached(f"wait {seconds:.2f}")
+        steps.note(f"wait {seconds:.2f}")
         return wait(self, seconds / factor)
 
     Stop.wait = shorter  # type: ignore[method-assign]  # in this child alone
