@@ -58,18 +58,20 @@ def commit_name(file: str, tables: Collection[str]) -> str:
 class Steps:
     """Writes each step to a file before it happens, and dies before the one that it was told.
 
-    ``die``: the name of a step and which of that name, from 1 on.
+    ``die``: the name of a step and which of that name, from 1 on. ``listener`` hears of each one.
     """
 
     def __init__(self, log: Path, die: tuple[str, int] | None) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._die = die
         self._seen: Counter[str] = Counter()
+        self.listener: Callable[[str], None] = lambda name: None
 
     def reached(self, name: str) -> None:
         """A step is about to happen."""
         self._seen[name] += 1
         self.note(name)
+        self.listener(name)
         if self._die == (name, self._seen[name]):
             os.kill(os.getpid(), signal.SIGKILL)
 

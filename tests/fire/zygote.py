@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from demo.mariadbd import die_with_parent
+from tests.fire.disk import Disk
 from tests.fire.steps import Steps, watch_commits, watch_requests
 
 _LONGEST = 60  # seconds; then the kernel ends the child
@@ -87,10 +88,18 @@ def _be(
     die: tuple[str, int] | None = None,
     disk: dict[str, Any] | None = None,
     hurry: float = 1.0,
+    stop: float = 0.0,
 ) -> int:
-    """The child: one command with its watchers. ``hurry``: waits are so much shorter, and noted."""
+    """The child: one command with its watchers.
+
+    ``hurry``: waits are so much shorter, and noted. ``stop``: SIGTERM after so many seconds, for a
+    command that runs until it is stopped.
+    """
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
     signal.alarm(_LONGEST)
+    if stop:
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, stop, _LONGEST)
     for number, name in ((1, "out.log"), (2, "err.log")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     steps = Steps(folder / "steps.log", None if die is None else (die[0], die[1]))
@@ -99,9 +108,9 @@ def _be(
     if hurry != 1.0:
         _hurry(steps, hurry)
     if disk is not None:
-        from tests.fire.disk import Disk  # noqa: PLC0415
-
-        Disk(folder, **disk).install()
+        spoilt = Disk(folder / "outbox", **disk)
+        steps.listener = spoilt.tell
+        spoilt.install(steps.note)
     try:
         main(list(argv), prog_name="replicator")
     except SystemExit as end:
