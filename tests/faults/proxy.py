@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -139,7 +139,10 @@ class Passed:
 
 
 class FaultProxy:
-    """``requests``: what came by. ``arrivals``: stream rows in the order the server took them."""
+    """``requests``: what came by. ``arrivals``: stream rows in the order the server took them.
+
+    ``after_each``: called when the server has done a request, before the client hears of it.
+    """
 
     def __init__(self, upstream_url: str) -> None:
         self._upstream = upstream_url
@@ -150,6 +153,7 @@ class FaultProxy:
         self._ending = False
         self.requests: list[Passed] = []
         self.arrivals: list[Row] = []
+        self.after_each: Callable[[Request], None] = lambda request: None
         self.struck = 0
         self._struck_before = 0
 
@@ -261,6 +265,7 @@ class FaultProxy:
         if "/bulk/" in request.path and answer.status in (200, 201):
             with self._lock:
                 self.arrivals += _taken(request, body)
+        self.after_each(request)
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
         return Reply(answer.status, body, tuple(kept))
 

@@ -153,7 +153,7 @@ class Disk:
         if path.startswith(self._folder):
             if self._fails("delete", path):
                 return _IOERR["delete"]
-            self._write_down("delete", path, 0, b"")
+            self._write_down("delete", path, sync, b"")
         return int(self._delete(vfs, name, sync))
 
     def _spoilt(self, usual: int) -> _Methods:

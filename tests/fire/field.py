@@ -38,6 +38,7 @@ from tests.original.server import OriginalServer
 DATABASE = "fire"
 TABLES = ("Deployment", "House", "RoomType", "Room", "Location", "NodeType", "SensorType")
 TABLES = (*TABLES, "Node", "Sensor", "Reading", "NodeState")
+_DATABASES: Mapping[Kind, str] = {"original": "original.db", "ours": "central.db"}
 _SERVER_IDS = itertools.count(9_000)
 _ADDED = (
     "INSERT INTO House VALUES (3, 1, '16 High St', '2015-02-01', NULL, NULL)",
@@ -51,14 +52,20 @@ class Case:
     """One copy of a stage with a centre and a link to it. ``folder`` holds everything."""
 
     def __init__(
-        self, field: Field, folder: Path, centre: Centre, proxy: FaultProxy, **keys: Any
+        self,
+        field: Field,
+        folder: Path,
+        centre: Centre,
+        proxy: FaultProxy,
+        ordered: bool,
+        **keys: Any,
     ) -> None:
         self.folder = folder
         self.outbox = folder / "outbox"
         self.centre = centre
         self.proxy = proxy
         self._field = field
-        self._acts: Sequence[Act] = () if not self.outbox.exists() else field.acts
+        self._acts: Sequence[Act] = field.acts if ordered else ()
         self.configure(proxy.url, **keys)
 
     def configure(self, url: str, **keys: Any) -> None:
@@ -125,13 +132,21 @@ class Field:
         return self._rows[table]
 
     @contextmanager
-    def case(self, stage: str, kind: Kind, folder: Path, **keys: Any) -> Iterator[Case]:
-        """A copy of a stage in an empty folder, with keys for its replicator.ini."""
-        if not self.stage(stage, kind).exists():
-            _LATER[stage](self, kind, self._folder / f"x-{stage}-{kind}")
-        shutil.copytree(self.stage(stage, kind), folder, dirs_exist_ok=True)
-        with centre_at(kind, folder) as centre, FaultProxy(centre.url) as proxy:
-            yield Case(self, folder, centre, proxy, **keys)
+    def case(
+        self, stage: str, kind: Kind, folder: Path, centre: Path | None = None, **keys: Any
+    ) -> Iterator[Case]:
+        """A copy of a stage in an empty folder, with keys for its replicator.ini.
+
+        Where there is an outbox already it stays, and the centre's file comes from ``centre``.
+        """
+        if centre is None:
+            if not self.stage(stage, kind).exists():
+                _LATER[stage](self, kind, self._folder / f"x-{stage}-{kind}")
+            shutil.copytree(self.stage(stage, kind), folder, dirs_exist_ok=True)
+        else:
+            shutil.copy(centre, folder / _DATABASES[kind])
+        with centre_at(kind, folder) as running_centre, FaultProxy(running_centre.url) as proxy:
+            yield Case(self, folder, running_centre, proxy, ordered=stage != "empty", **keys)
 
     def stage(self, stage: str, kind: Kind) -> Path:
         """Where a stage is kept."""
@@ -219,10 +234,10 @@ _LATER = MappingProxyType({"done": _done, "blocked": _blocked, "fallen": _fallen
 def centre_at(kind: Kind, folder: Path) -> Iterator[Centre]:
     """A central server of a kind on its file in a folder."""
     if kind == "original":
-        with OriginalServer(folder / "original.db") as server:
+        with OriginalServer(folder / _DATABASES[kind]) as server:
             yield Original(server)
     else:
-        database = folder / "central.db"
+        database = folder / _DATABASES[kind]
         with running(CentralSettings(database_url=f"sqlite:///{database}")) as client:
             yield Ours(client.root, database)
 

@@ -103,12 +103,20 @@ class _Tracer:
             self._steps.reached(f"{self._file} {sql.split('(')[0].split()[1]}")
 
 
-def watch_commits(steps: Steps) -> None:
-    """Trace every connection made from now on."""
+def watch_commits(steps: Steps, checkpoint: int = 0) -> None:
+    """Trace every connection made from now on. ``checkpoint``: pages after which there is one."""
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
+    class Restless(sqlite3.Connection):
+        """Checkpoints more often than it was told."""
+
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if checkpoint and "wal_autocheckpoint" in sql:
+                sql = f"PRAGMA wal_autocheckpoint = {checkpoint}"
+            return super().execute(sql, *parameters)
+
     def traced(database: Any, *arguments: Any, **named: Any) -> sqlite3.Connection:
-        made = connect(database, *arguments, **named)
+        made = connect(database, *arguments, factory=Restless, **named)
         file = Path(str(database).split("?")[0]).name
         made.set_trace_callback(_Tracer(steps, made, file))
         return made

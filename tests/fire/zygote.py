@@ -89,11 +89,12 @@ def _be(
     disk: dict[str, Any] | None = None,
     hurry: float = 1.0,
     stop: float = 0.0,
+    checkpoint: int = 0,
 ) -> int:
     """The child: one command with its watchers.
 
     ``hurry``: waits are so much shorter, and noted. ``stop``: SIGTERM after so many seconds, for a
-    command that runs until it is stopped.
+    command that runs until it is stopped. ``checkpoint``: pages after which SQLite makes one.
     """
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
     signal.alarm(_LONGEST)
@@ -103,7 +104,7 @@ def _be(
     for number, name in ((1, "out.log"), (2, "err.log")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     steps = Steps(folder / "steps.log", None if die is None else (die[0], die[1]))
-    watch_commits(steps)
+    watch_commits(steps, checkpoint)
     watch_requests(steps)
     if hurry != 1.0:
         _hurry(steps, hurry)
