@@ -160,7 +160,7 @@ def test_nobody_listens(field: Field, tmp_path: Path, kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mobile_network(field: Field, tmp_path: Path, kind: Kind) -> None:
     """RTT 600 ms, 30 kB/s, loss: all times so many times shorter, or in full where asked for."""
-    quality = MOBILE if os.environ.get("REPLICATOR_TEST_LONG") else MOBILE.times(20)
+    quality = MOBILE if os.environ.get("FIRE_LONG") else MOBILE.times(20)
     with field.case("due", kind, tmp_path / "case") as case:
         with SlowLink(case.proxy.port, quality) as link:
             case.configure(link.url, timeout=30)

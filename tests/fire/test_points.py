@@ -16,8 +16,8 @@ from tests.faults.centres import Kind
 from tests.fire.field import Case, Field
 from tests.fire.points import CASES, POINTS, SCENARIOS, Scenario
 
-# A step of one name is one piece of code; REPLICATOR_TEST_LONG dies each time that it runs.
-_TIMES = None if os.environ.get("REPLICATOR_TEST_LONG") else 3
+# A step of one name is one piece of code; FIRE_LONG dies each time that it runs.
+_TIMES = None if os.environ.get("FIRE_LONG") else 3
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)

@@ -89,7 +89,7 @@ def test_the_power_goes(
     field: Field, tmp_path: Path, stage: str, kind: Kind, synchronous: str
 ) -> None:
     if stage == "empty" and synchronous == "NORMAL" and not LONG:
-        pytest.skip("REPLICATOR_TEST_LONG=1 also cuts the power on a first start at NORMAL")
+        pytest.skip("FIRE_LONG=1 also cuts the power on a first start at NORMAL")
     keys = {"batch_rows": 20, "synchronous": synchronous}
     with field.case(stage, kind, tmp_path / "whole", **keys) as case:
         recorded = record(case, kind, dies=stage == "base")
