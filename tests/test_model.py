@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
         destination = self.to[name]
         first, _ = destination.outbox.bounds()
         cursor = destination.deliveries.cursor()
-        seq = first + int(share * max(0, cursor.seq - first))
+        seq = first - 1 + int(share * (cursor.seq - first + 1))
         position = destination.outbox.position_of(seq) or ""
         total = destination.outbox.row_total_at(seq)
         destination.deliveries.rewind(Cursor(seq, 0, position, total))
@@ -315,15 +315,11 @@ def _second(key: tuple[Value, ...]) -> int:
 
 def _change(version: Version) -> Change:
     time = f"2026-03-01T00:00:{version.second:02d}"
-    return Change(
-        "Reading", version.op, READING, [(time, 7, 1, version.location, version.value)]
-    )
+    return Change("Reading", version.op, READING, [(time, 7, 1, version.location, version.value)])
 
 
 def test_outbox_and_deliveries_against_the_model() -> None:
     run_state_machine_as_test(
         Machine,
-        settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, derandomize=True
-        ),
+        settings=settings(max_examples=25, stateful_step_count=30, deadline=None, derandomize=True),
     )

@@ -96,7 +96,9 @@ class SlowLink:
                 self._start(self._take, source, line, up)
                 self._start(self._give, target, line)
 
-    def _take(self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], up: bool) -> None:
+    def _take(
+        self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], up: bool
+    ) -> None:
         arrives = 0.0
         while True:
             try:

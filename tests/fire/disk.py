@@ -193,7 +193,9 @@ class Disk:
                 return self._code(op)
             return usual(file, region, size, extend, out)
 
-        return {"write": write, "shm": shm}.get(op, truncate_or_sync)
+        if op == "write":
+            return write
+        return shm if op == "shm" else truncate_or_sync
 
     # --- the program's own ---------------------------------------------------------------------
 

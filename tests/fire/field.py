@@ -36,8 +36,10 @@ from tests.fire.zygote import Ended, Zygote
 from tests.original.server import OriginalServer
 
 DATABASE = "fire"
-TABLES = ("Deployment", "House", "RoomType", "Room", "Location", "NodeType", "SensorType")
-TABLES = (*TABLES, "Node", "Sensor", "Reading", "NodeState")
+TABLES = (
+    *("Deployment", "House", "RoomType", "Room", "Location", "NodeType", "SensorType"),
+    *("Node", "Sensor", "Reading", "NodeState"),
+)
 _DATABASES: Mapping[Kind, str] = {"original": "original.db", "ours": "central.db"}
 _SERVER_IDS = itertools.count(9_000)
 _ADDED = (
@@ -70,7 +72,9 @@ class Case:
 
     def configure(self, url: str, **keys: Any) -> None:
         """Write replicator.ini with these keys of [outbox] and [destination central]."""
-        outbox = {key: keys.pop(key) for key in ("synchronous", "keep") if key in keys}
+        of_outbox = ("synchronous", "keep")
+        outbox = {key: value for key, value in keys.items() if key in of_outbox}
+        keys = {key: value for key, value in keys.items() if key not in of_outbox}
         destination = {"url": f"{url}/", "timeout": 10, "retry_blocked": 0.05, **keys}
         file = self.folder / "replicator.ini"
         file.write_text(

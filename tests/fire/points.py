@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from tests.faults.centres import KINDS, Kind
 
@@ -20,10 +21,12 @@ class Scenario:
     command: str
     points: Mapping[Kind, Sequence[str]]
     parked: Sequence[str] = ()
-    keys: Mapping[str, int | str] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _both(common: Sequence[str], original: Sequence[str], ours: Sequence[str]) -> Mapping[Kind, Sequence[str]]:
+def _both(
+    common: Sequence[str], original: Sequence[str], ours: Sequence[str]
+) -> Mapping[Kind, Sequence[str]]:
     return {"original": (*common, *original), "ours": (*common, *ours)}
 
 
@@ -127,7 +130,10 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     }
 )
 CASES: Sequence[tuple[str, Kind]] = tuple(
-    (name, kind) for name, scenario in SCENARIOS.items() for kind in KINDS if kind in scenario.points
+    (name, kind)
+    for name, scenario in SCENARIOS.items()
+    for kind in KINDS
+    if kind in scenario.points
 )
 POINTS: Sequence[tuple[str, Kind, str]] = tuple(
     (name, kind, point) for name, kind in CASES for point in SCENARIOS[name].points[kind]

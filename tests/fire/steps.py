@@ -100,7 +100,7 @@ class _Tracer:
             self._steps.reached(commit_name(self._file, self._tables))
             self._tables.clear()
         elif any(pragma in sql.lower() for pragma in _PRAGMAS):
-            self._steps.reached(f"{self._file} {sql.split('(')[0].split()[1]}")
+            self._steps.reached(f"{self._file} {sql.split('(', maxsplit=1)[0].split()[1]}")
 
 
 def watch_commits(steps: Steps, checkpoint: int = 0) -> None:

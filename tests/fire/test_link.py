@@ -1,7 +1,7 @@
 """A hostile link and a hostile server: every fault, on every kind of request, to both kinds.
 
-Each case starts from the same full outbox, strikes one request, lets the command end however it may,
-and judges after a clean run. A fault that stays must move nothing, park nothing, and be told.
+Each case starts from the same full outbox, strikes one request, lets the command end however it
+may, and judges after a clean run. A fault that stays must move nothing, park nothing, and be told.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_the_power_goes(
 ) -> None:
     if stage == "empty" and synchronous == "NORMAL" and not LONG:
         pytest.skip("FIRE_LONG=1 also cuts the power on a first start at NORMAL")
-    keys = {"batch_rows": 20, "synchronous": synchronous}
+    keys: dict[str, Any] = {"batch_rows": 20, "synchronous": synchronous}
     with field.case(stage, kind, tmp_path / "whole", **keys) as case:
         recorded = record(case, kind, dies=stage == "base")
     line = _Line(full=synchronous == "FULL")

@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +96,7 @@ def _be(
     command that runs until it is stopped. ``checkpoint``: pages after which SQLite makes one.
     """
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
+
     signal.alarm(_LONGEST)
     if stop:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -1,8 +1,8 @@
 """`make soak`: an hour's worth of faults in some minutes, on a live station, ending in the proof.
 
-First everything dies, again and again: tail, ship, the centre, the station's database. Then tail and
-ship live on while the link, the centre and the database go on failing, and their memory, files and
-descriptors are watched. It ends with 1 where a row is not conserved or something grows.
+First everything dies, again and again: tail, ship, the centre, the station's database. Then tail
+and ship live on while the link, the centre and the database go on failing, and their memory, files
+and descriptors are watched. It ends with 1 where a row is not conserved or something grows.
 """
 
 from __future__ import annotations
@@ -43,10 +43,17 @@ _STORM_SHARE = 0.35  # of the time, in which tail and ship die as well
 _SAMPLE_SECONDS = 1.0
 _WARM_UP = 0.2  # of the quieter part: not watched
 _LINK: Mapping[str, Fault] = {
-    **{"request lost": lose_request(), "request swallowed": swallow(2), "asked twice": ask_twice()},
-    **{"answer lost": lose_reply(), "answer late": stall(1), "answer truncated": truncate()},
-    **{"answer reset": reset(), "page": html(), "page, stored": html(after_store=True)},
-    **{"garbage": garbage(), "garbage, stored": garbage(after_store=True)},
+    "request lost": lose_request(),
+    "request swallowed": swallow(2),
+    "asked twice": ask_twice(),
+    "answer lost": lose_reply(),
+    "answer late": stall(1),
+    "answer truncated": truncate(),
+    "answer reset": reset(),
+    "page": html(),
+    "page, stored": html(after_store=True),
+    "garbage": garbage(),
+    "garbage, stored": garbage(after_store=True),
     **{f"{status}": say(status, b"no") for status in (408, 413, 500, 502, 503, 504)},
     **{f"{status}, stored": say(status, after_store=True) for status in (500, 503)},
     "429": say(429, retry_after=1),
@@ -97,7 +104,7 @@ class Soak:
             while time.monotonic() < pause:
                 self._rig.watch(0.2)
                 if watched and time.monotonic() >= sampled:
-                    ids = {name: child.pid for name, child in watched.items()}
+                    ids = {str(name): child.pid for name, child in watched.items()}
                     self.gauges.note(ids, self._rig.outbox)
                     sampled = time.monotonic() + _SAMPLE_SECONDS
 
@@ -106,11 +113,11 @@ class Soak:
         rig.proxy.calm()
         what = rig.rng.choice(("kill", "request", "request", "request", "request", "link"))
         if what == "kill":
-            name = rig.rng.choice(sorted(victims))
-            rig.kill(name, victims[name])
+            victim = rig.rng.choice(sorted(victims))
+            rig.kill(victim, victims[victim])
             rig.watch(rig.rng.uniform(0.0, 0.4))
-            rig.restart(victims[name])
-            self.counts[f"killed {name}"] += 1
+            rig.restart(victims[victim])
+            self.counts[f"killed {victim}"] += 1
         elif what == "link":
             with rig.proxy.refusing():
                 rig.watch(rig.rng.uniform(0.2, 3.0))
