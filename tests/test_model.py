@@ -121,8 +121,12 @@ class Destination:
         try:
             return not self.ship.step().idle
         except Killed:
+            _note_arrivals(self)
             self.close()
             self.open()
+            # What was not settled is sent again from its beginning, older versions first.
+            settled = self.behind()
+            self.newest = {key: place for key, place in self.newest.items() if place < settled}
             return True
 
     def behind(self) -> Place:
