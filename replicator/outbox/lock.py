@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
-from replicator.errors import OutboxBusy
+from replicator.errors import OutboxBusy, OutboxError
 from replicator.outbox.store import translated
 
 
@@ -31,8 +32,18 @@ class RoleLock:
                 f"{self._path} is held by process {holder or '?'}",
                 "one writer per role: stop that process first",
             ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        self._sign()
+
+    def _sign(self) -> None:
+        """Leave our number for people; on a full disk there is none, and the lock holds as well."""
+        try:
+            with translated(self._path):
+                os.ftruncate(self._file, 0)
+        except OutboxError:
+            os.close(self._file)
+            raise
+        with contextlib.suppress(OSError):
+            os.write(self._file, str(os.getpid()).encode())
 
     def release(self) -> None:
         """Give the role up."""

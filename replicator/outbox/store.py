@@ -185,6 +185,12 @@ def translate(error: sqlite3.Error, path: Path | str) -> OutboxError:
             f"{path}: {text}",
             "end the process that holds it (an open sqlite3 shell?) and start again",
         )
+    if "unable to open" in text:
+        return OutboxError(
+            "the outbox's file cannot be opened or made",
+            f"{path}: {text}",
+            "free space on that disk, or give the folder to the user that runs replicator",
+        )
     return OutboxError(
         "the outbox cannot be used",
         f"{path}: {text}",

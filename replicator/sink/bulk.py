@@ -87,6 +87,13 @@ class BulkSender:
         objection = self._witness.objection(parcel)
         if objection:
             return Wait(f"the central server stores nothing now: {objection}")
+        again = self._post([parcel.body])  # the refusal may have been a moment's
+        if isinstance(again, Stored):
+            return self._outcomes([parcel], again)
+        if isinstance(again, Wait):
+            return again
+        if isinstance(again, Denied):
+            raise self._link.error(again)
         if isinstance(found, TooLarge):
             return [Rejected("too-large", "413: the row alone is too large for the server")]
         return [Rejected("refused", f"the central server answers {found.words}")]
@@ -128,6 +135,9 @@ class BulkSender:
     def store_one(self, body: Body) -> Refused | None:
         """Store one row of a table that has no other way. Raises DestinationUnavailable, …."""
         found = self._post([body])
+        if isinstance(found, Bad):  # it may have been a moment's
+            self._link.ensure_well()
+            found = self._post([body])
         if isinstance(found, Stored):
             bad = found.rejected.get(0)
             return Refused(bad.detail) if bad else None

@@ -3,7 +3,8 @@
 The rules this file keeps:
   * a filter only narrows what is fetched; whether a row is the one is compared here, field by
     field, over all pages. Filters use numbers alone: the original cuts texts at "_" and "*";
-  * a refused write is blamed on the row only after the server has shown that it is well;
+  * a refused write is blamed on the row only after the server has shown that it is well, and has
+    refused it twice: the original says 500 for a moment's trouble as for a bad row;
   * of rows that are there twice the one with the lowest id counts, for every station alike.
 """
 
@@ -59,7 +60,11 @@ class Directory:
         return self._refused(row)
 
     def update(self, model: Table, remote_id: int, body: Mapping[str, Value]) -> Refused | None:
-        """Make a row like this; the body must be complete."""
+        """Make a row like this; the body must be complete. Refused: twice."""
+        first = self._put(model, remote_id, body)
+        return None if first is None else self._put(model, remote_id, body)
+
+    def _put(self, model: Table, remote_id: int, body: Mapping[str, Value]) -> Refused | None:
         where = f"{_path(model)}/{_one(remote_id)}"
         row = row_of(self._link.rest.call("PUT", where, _encoded(body), _JSON), model.name)
         if not isinstance(row, Mapping):

@@ -138,6 +138,8 @@ class Identities:
             return Blocked(me, "created, but the centre does not show it as it is here")
         made = self._directory.create(model, body)
         if isinstance(made, Refused):
+            made = self._create_again(model, local_id, key, body)
+        if isinstance(made, Refused):
             self.outdated(model, row)
             return Blocked(me, f"the central server answers {made.words}")
         self._unseen[me] = key
@@ -151,6 +153,14 @@ class Identities:
             there = found
         del self._unseen[me]
         return there, made[1] and there["id"] == made[0]["id"]
+
+    def _create_again(
+        self, model: Table, local_id: int, key: Body, body: Body
+    ) -> tuple[RemoteRow, bool] | Refused:
+        """A refusal may be a moment's, or come after the row was stored."""
+        finds = self._link.dialect.finds_by_key
+        found = None if finds else self._look_up(model, local_id, key)
+        return self._directory.create(model, body) if found is None else (found, False)
 
     def _establish_blindly(
         self, model: Table, local_id: int, row: Values, key: Body

@@ -257,13 +257,19 @@ class Rig:
 
 
 def arrival_acts(arrivals: Sequence[Row]) -> list[Act]:
-    """The stream rows that the centre took, in order, as a witness there would tell them."""
+    """The stream rows that the centre took, in order, as a witness there would tell them.
+
+    A key alone (by which ship asks whether the centre stores at all) changes nothing there.
+    """
     acts = []
     for row in arrivals:
         reading = row["__table__"] == "Reading"
         last = row["type"] if reading else row["seq_num"]
         key = text(row["__table__"], row["time"], row["nodeId"], last)
         deleted = row.get("__op__") == "delete"
-        content = "deleted" if deleted else float_bits(row["value" if reading else "rssi"])
+        column = "value" if reading else "rssi"
+        if not deleted and column not in row:
+            continue
+        content = "deleted" if deleted else float_bits(row[column])
         acts.append(Act(key, content))
     return acts

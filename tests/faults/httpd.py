@@ -5,7 +5,9 @@ Both the stand-in of the original server and the fault proxy are a ``Handler`` b
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -29,12 +31,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``cut``: announce the whole body, send this many bytes of it, then drop the connection."""
+    """``cut``: announce the whole body, send this many bytes of it, then drop the connection;
+
+    ``reset``: drop it by RST. ``times``: say the whole answer so often, one after the other.
+    """
 
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     cut: int | None = None
+    reset: bool = False
+    times: int = 1
 
 
 # None: the connection is dropped without a word.
@@ -143,7 +150,8 @@ class _Connection(BaseHTTPRequestHandler):
         reply = self.server.handle_request_with(request)
         if reply is None:
             self._drop()
-        else:
+            return
+        for _ in range(reply.times):
             self._send(reply)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
@@ -158,11 +166,17 @@ class _Connection(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
         if reply.cut is not None:
-            self._drop()
+            self._reset() if reply.reset else self._drop()
 
     def _drop(self) -> None:
         self.close_connection = True
         cut(self.connection)
+
+    def _reset(self) -> None:
+        """RST instead of FIN: nothing may be left that closes it in an orderly way."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
     def log_message(self, format: str, *args: Any) -> None:  # inherited name
         """Quiet."""

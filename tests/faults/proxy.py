@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -31,8 +31,9 @@ class Fault:
     """``forward``: the server gets the request. ``instead``: what the client gets in place of the
 
     server's reply; with ``lost``, nothing: the connection is dropped. ``cut``: the server's reply
-    with so many bytes of its body. ``wait``: seconds of silence, or until the proxy is calmed;
-    ``late``: after the server has done its work, not before.
+    with so many bytes of its body, ended by RST with ``reset``. ``wait``: seconds of silence, or
+    until the proxy is calmed; ``late``: after the server has done its work, not before. ``asked``,
+    ``answered``: so often the server gets the request, and the client the answer.
     """
 
     forward: bool = True
@@ -41,6 +42,9 @@ class Fault:
     wait: float = 0.0
     late: bool = False
     cut: int | None = None
+    reset: bool = False
+    asked: int = 1
+    answered: int = 1
 
 
 def lose_request() -> Fault:
@@ -83,6 +87,26 @@ def truncate(keep: int = 1) -> Fault:
     return Fault(cut=keep)
 
 
+def reset(keep: int = 1) -> Fault:
+    """The server's reply, cut within its body by RST."""
+    return Fault(cut=keep, reset=True)
+
+
+def ask_twice() -> Fault:
+    """Something on the way repeats the request; the client hears the second answer."""
+    return Fault(asked=2)
+
+
+def answer_twice() -> Fault:
+    """The answer comes twice on the same connection."""
+    return Fault(answered=2)
+
+
+def swallow(seconds: float) -> Fault:
+    """A black hole: the connection stays open for so long, nobody hears of the request."""
+    return Fault(forward=False, lost=True, wait=seconds)
+
+
 def hang(seconds: float) -> Fault:
     """Silence for so long, or until the proxy is calmed; then as if nothing had been."""
     return Fault(wait=seconds)
@@ -115,7 +139,10 @@ class Passed:
 
 
 class FaultProxy:
-    """``requests``: what came by. ``arrivals``: stream rows in the order the server took them."""
+    """``requests``: what came by. ``arrivals``: stream rows in the order the server took them.
+
+    ``after_each``: called when the server has done a request, before the client hears of it.
+    """
 
     def __init__(self, upstream_url: str) -> None:
         self._upstream = upstream_url
@@ -126,6 +153,7 @@ class FaultProxy:
         self._ending = False
         self.requests: list[Passed] = []
         self.arrivals: list[Row] = []
+        self.after_each: Callable[[Request], None] = lambda request: None
         self.struck = 0
         self._struck_before = 0
 
@@ -147,6 +175,11 @@ class FaultProxy:
     def url(self) -> str:
         """Where clients connect, without a slash at its end."""
         return self._http.url
+
+    @property
+    def port(self) -> int:
+        """Where clients connect, on loopback."""
+        return self._http.port
 
     def plan(
         self,
@@ -199,15 +232,17 @@ class FaultProxy:
         fault, storm = self._strike(request)
         if not fault.late:
             storm.wait(fault.wait)
-        reply = self._forward(request) if fault.forward and not self._ending else None
+        reply = None
+        for _ in range(fault.asked if fault.forward and not self._ending else 0):
+            reply = self._forward(request)
         if fault.late:
             storm.wait(fault.wait)
         if fault.lost:
             reply = None
         elif fault.instead is not None:
             reply = fault.instead
-        elif reply is not None and fault.cut is not None:
-            reply = Reply(reply.status, reply.body, reply.headers, fault.cut)
+        elif reply is not None:
+            reply = replace(reply, cut=fault.cut, reset=fault.reset, times=fault.answered)
         status = None if reply is None else reply.status
         passed = (request.method, request.path, request.query, status, fault.forward, request.body)
         with self._lock:
@@ -230,6 +265,7 @@ class FaultProxy:
         if "/bulk/" in request.path and answer.status in (200, 201):
             with self._lock:
                 self.arrivals += _taken(request, body)
+        self.after_each(request)
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
         return Reply(answer.status, body, tuple(kept))
 

@@ -125,3 +125,9 @@ def test_a_killed_holder_frees_the_role(tmp_path: Path) -> None:
         holder.send_signal(signal.SIGKILL)
         holder.wait(30)
     RoleLock(tmp_path, "tail").release()
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged() -> None:
+    told = translate(sqlite3.OperationalError("unable to open database file"), "outbox.db")
+    assert "free space" in told.hint
+    assert "damaged" not in told.hint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.change import Change, Commit, Op, Position, Row
@@ -166,6 +166,7 @@ transactions = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(transactions)
 def test_whatever_dies_when_rows_and_position_agree(
     plan: list[tuple[list[int], str, bool]],
@@ -215,6 +216,7 @@ def replay(writer: OutboxWriter, log: list[tuple[int, list[Change]]], after: int
             writer.commit(Commit(place(end), AT))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 700)), max_size=8))
 def test_merging_keeps_every_row_in_order(plan: list[tuple[str, int]]) -> None:
     changes = [

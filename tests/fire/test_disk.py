@@ -1,0 +1,101 @@
+"""The n-th write, sync, truncation, deletion or new file fails, n = 1, 2, … until a run passes.
+
+A command that ends says why, with a documented exit code; a daemon goes on by itself. Whatever it
+does, afterwards every row arrives.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fire.disk import library
+from tests.fire.field import Case, Field
+from tests.fire.points import SCENARIOS
+
+pytestmark = pytest.mark.skipif(
+    library() is None, reason="the sqlite3 module has SQLite inside: no VFS can be put around it"
+)
+LONG = bool(os.environ.get("FIRE_LONG"))
+# What it may end with: well, no use for the file, no room.
+ENDINGS = (0, 7, 9)
+# Operations of a whole run, about; of a long one only some are tried, each time the same.
+STEPS = {"tail starts": 31, "tail follows": 5, "ship goes on": 9, "ship drains": 7}
+STEPS = {**STEPS, "ship rewinds": 3, "ship starts": 41}
+
+
+@pytest.mark.parametrize("why", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("name", STEPS)
+def test_the_nth_operation_fails(field: Field, tmp_path: Path, name: str, why: str) -> None:
+    scenario = SCENARIOS[name]
+    failed = 0
+    for number in _numbers(STEPS[name], 1 if why == "EIO" else 2):
+        folder = tmp_path / f"{number}"
+        with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
+            how = {"fail": number, "why": why}
+            ended = case.run(scenario.command, "--once", disk=how, hurry=20)
+            told = _failures(ended.steps)
+            assert ended.code in ENDINGS, (number, told, ended.err)
+            assert "Traceback" not in ended.err, (number, told, ended.err)
+            _finish(case, scenario.command)
+            case.judge(parked=scenario.parked)
+            if not told:
+                break
+            failed += 1
+    assert failed > 5
+
+
+@pytest.mark.parametrize("why", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("name", ["tail follows", "ship goes on"])
+def test_a_daemon_goes_on_by_itself(field: Field, tmp_path: Path, name: str, why: str) -> None:
+    """It lives until it is stopped, but for a file that it cannot make at its start."""
+    scenario = SCENARIOS[name]
+    for number in _numbers(8 * STEPS[name], 12):
+        folder = tmp_path / f"{number}"
+        with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
+            how = {"fail": number, "why": why}
+            ended = case.run(scenario.command, disk=how, hurry=20, stop=1.0)
+            told = _failures(ended.steps)
+            opening = any(step.startswith("open of") for step in told)
+            assert ended.code == (7 if opening else 0), (number, told, ended.err)
+            _finish(case, scenario.command, after_daemon=not opening)
+            case.judge(parked=scenario.parked)
+            if not told:
+                break
+
+
+@pytest.mark.parametrize("name", ["tail follows", "ship goes on"])
+def test_the_disk_stays_full(field: Field, tmp_path: Path, name: str) -> None:
+    scenario = SCENARIOS[name]
+    for number in _numbers(5 * STEPS[name], 2):
+        folder = tmp_path / f"{number}"
+        with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
+            how = {"fail": number, "why": "ENOSPC", "stays": True}
+            ended = case.run(scenario.command, "--once", disk=how, hurry=20)
+            told = _failures(ended.steps)
+            assert ended.code in ENDINGS, (number, told, ended.err)
+            assert "Traceback" not in ended.err, (number, told, ended.err)
+            _finish(case, scenario.command)
+            case.judge(parked=scenario.parked)
+            if not told:
+                break
+
+
+def _numbers(step: int, first: int) -> Iterator[int]:
+    return itertools.count(first, 1 if LONG else step)
+
+
+def _failures(steps: object) -> list[str]:
+    assert isinstance(steps, list)
+    return [step for step in steps if " fails: " in step]
+
+
+def _finish(case: Case, command: str, *, after_daemon: bool = False) -> None:
+    if command == "ship" and after_daemon:
+        return
+    commands = ["ship"] if command == "ship" or after_daemon else ["tail", "ship"]
+    case.finish(*commands)
