@@ -19,6 +19,11 @@ from replicator.cli.heal import heal
 from replicator.cli.init import init
 from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
+from replicator.cli.parked import parked
+from replicator.cli.pause import pause
+from replicator.cli.replay import replay
+from replicator.cli.resume import resume
+from replicator.cli.rewind import rewind
 from replicator.cli.run import run
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
@@ -85,4 +90,6 @@ def main(config_path: object, log_level: object) -> None:
 
 
 for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
+    main.add_command(_command)
+for _command in (parked, pause, resume, rewind, replay):
     main.add_command(_command)

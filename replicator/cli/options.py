@@ -60,7 +60,8 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
 
 
 def option_of_either(context: click.Context, name: str, own: Any) -> Any:
-    """The command's own option, else the one given before the command's name."""
-    if own is not None or context.parent is None:
-        return own
-    return context.parent.params.get(name)
+    """The command's own option, else the nearest one given before its name."""
+    above = context.parent
+    while own is None and above is not None:
+        own, above = above.params.get(name), above.parent
+    return own

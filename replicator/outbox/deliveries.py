@@ -35,8 +35,9 @@ ON CONFLICT (lane) DO UPDATE SET waits_for = excluded.waits_for, detail = exclud
   next_try = excluded.next_try, tries = lane.tries + 1
 """
 _SUPERSEDE = """
-UPDATE parked SET kind = 'superseded'
-WHERE kind = 'rejected' AND table_name = ? AND key = ? AND (seq, row_index) < (?, ?)
+UPDATE parked SET kind = 'superseded',
+  detail = detail || '; entry ' || ?3 || ' has delivered the row since'
+WHERE kind != 'superseded' AND table_name = ?1 AND key = ?2 AND (seq, row_index) <= (?3, ?4)
 """
 _RECEIPT = """
 INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
@@ -107,9 +108,10 @@ class Deliveries:
         )
 
     def rewind(self, cursor: Cursor) -> None:
-        """Move the cursor back; what follows it is sent again."""
+        """Move the cursor back; what follows it is sent again, by the flow."""
         with self._transaction():
             self._move(cursor)
+            self._connection.execute("DELETE FROM resend WHERE seq > ?", (cursor.seq,))
 
     # --- parked rows ---------------------------------------------------------------------------
 
@@ -167,7 +169,8 @@ class Deliveries:
         """Commit what one step changed, at once.
 
         ``next_try``      when lanes blocked now are tried again (Unix seconds)
-        ``check_parked``  older rejected versions of delivered rows may exist: mark them superseded
+        ``check_parked``  older parked versions of delivered rows may exist: mark them superseded,
+                          so that none of them is ever sent over a newer one
         """
         with self._transaction():
             if outcome.drained:

@@ -26,6 +26,9 @@ DELETE FROM entry WHERE seq IN (
    WHERE seq <= ? AND captured_at < ? AND seq < (SELECT max(seq) FROM entry)
    ORDER BY seq LIMIT ?)
 """
+_SETTLED = """
+SELECT min(seq, coalesce((SELECT min(seq) - 1 FROM resend), seq)) FROM cursor
+"""  # what is to be sent again is not settled
 _FORGET_DELETED = "DELETE FROM reference WHERE deleted = 1 AND seq <= ?"
 
 
@@ -70,7 +73,7 @@ def _cursor(folder: Path, name: str) -> int:
         return 0
     try:
         with translated(path):
-            return int(database.conn.execute("SELECT seq FROM cursor").fetchone()[0])
+            return int(database.conn.execute(_SETTLED).fetchone()[0])
     finally:
         database.close()
 
