@@ -17,6 +17,7 @@ from replicator.cli.central import central
 from replicator.cli.check import check
 from replicator.cli.heal import heal
 from replicator.cli.init import init
+from replicator.cli.map import map_
 from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
 from replicator.cli.parked import parked
@@ -91,5 +92,5 @@ def main(config_path: object, log_level: object) -> None:
 
 for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
     main.add_command(_command)
-for _command in (parked, pause, resume, rewind, replay):
+for _command in (parked, pause, resume, rewind, replay, map_):
     main.add_command(_command)

@@ -59,6 +59,19 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
     return wrapped
 
 
+def group(command: Callable[P, R]) -> Callable[..., R]:
+    """Give a group of commands --config and --log-level, which its commands look up there."""
+
+    @config_option
+    @log_level_option
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **options: P.kwargs) -> R:
+        del options["config_path"], options["log_level"]
+        return command(*args, **options)
+
+    return wrapped
+
+
 def option_of_either(context: click.Context, name: str, own: Any) -> Any:
     """The command's own option, else the nearest one given before its name."""
     above = context.parent

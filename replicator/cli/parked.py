@@ -21,7 +21,7 @@ from replicator.cli.desk import (
     why_option,
     yes_option,
 )
-from replicator.cli.options import configured
+from replicator.cli.options import configured, group
 from replicator.config import Config
 from replicator.errors import OutboxError
 from replicator.model import TABLES
@@ -47,6 +47,7 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog="\b\nExamples:\n  replicator parked list\n  replicator parked show 4711\n"
     "  replicator parked requeue --reason conflict\n  replicator parked drop 4711/3"
 )
+@group
 def parked() -> None:
     """See rows taken out of the flow, send them again, or give them up."""
 

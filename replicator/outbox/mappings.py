@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,18 @@ from replicator.change import Value
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.store import immediate, translated
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMapping:
+    """One mapping as it is on file. ``matched_by``: found, created, same id, computed, by hand."""
+
+    table: str
+    local_id: int
+    remote_id: int
+    natural_key: Mapping[str, Value]
+    matched_by: str
+    mapped_at: str
 
 
 class Mappings:
@@ -62,6 +75,18 @@ class Mappings:
                 "DELETE FROM mapping WHERE table_name = ? AND local_id = ?", (table, local_id)
             )
         self._remote.pop((table, local_id), None)
+
+    def kept(self, table: str | None = None, local_id: int | None = None) -> list[KeptMapping]:
+        """All mappings, those of a table, or that of one row; by table and local id."""
+        sql = """SELECT table_name, local_id, remote_id, natural_key, matched_by, mapped_at
+            FROM mapping WHERE coalesce(?, table_name) = table_name
+            AND coalesce(?, local_id) = local_id ORDER BY 1, 2"""
+        with translated(self._path):
+            rows = self._connection.execute(sql, (table, local_id)).fetchall()
+        return [
+            KeptMapping(name, local, remote, orjson.loads(key), how, at)
+            for name, local, remote, key, how, at in rows
+        ]
 
     def owners(self, table: str, remote_id: int) -> list[int]:
         """The local ids mapped to a remote id, in order."""

@@ -11,7 +11,7 @@ The rules this file keeps:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,15 @@ REQUEUED = "requeued "  # before the lane's name
 _COLUMNS = (
     "seq, row_index, table_name, op, key, lane, row, kind, reason, detail, committed_at, parked_at"
 )
+_AGAIN = """
+UPDATE parked SET kind = 'blocked', lane = ? || replace(lane, ?, ''), reason = 'requeued',
+  detail = 'was: ' || reason || ': ' || detail
+"""
+_LANES_OF_THOSE = """
+INSERT OR IGNORE INTO lane
+SELECT DISTINCT lane, 'nothing', 'the operator sends them again', ?, 0, 0
+  FROM parked WHERE kind = 'blocked' AND reason = 'requeued'
+"""
 _OPEN_EMPTY_LANES = (
     "DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM parked "
     "WHERE parked.lane = lane.lane AND parked.kind = 'blocked')"
@@ -148,16 +157,19 @@ class Parking:
         return self._connection.execute(sql, values).rowcount
 
     def _send_again(self, where: str, values: Sequence[object]) -> int:
-        again = f"""UPDATE parked SET kind = 'blocked', lane = ? || replace(lane, ?, ''),
-            reason = 'requeued', detail = 'was: ' || reason || ': ' || detail
-            WHERE {where} AND kind = 'rejected'"""  # noqa: S608  # as above
+        again = f"{_AGAIN} WHERE {where} AND kind = 'rejected'"
         count = self._connection.execute(again, [REQUEUED, REQUEUED, *values]).rowcount
-        self._connection.execute(
-            """INSERT OR IGNORE INTO lane
-               SELECT DISTINCT lane, 'nothing', 'the operator sends them again', ?, 0, 0
-               FROM parked WHERE kind = 'blocked' AND reason = 'requeued'""",
-            (text(self._clock()),),
+        self._connection.execute(_LANES_OF_THOSE, (text(self._clock()),))
+        return count
+
+    def send_again(self, rows: Iterable[tuple[int, int]]) -> int:
+        """Rejected rows by (seq, place), in the caller's transaction; how many."""
+        again = f"{_AGAIN} WHERE seq = ? AND row_index = ? AND kind = 'rejected'"
+        count = sum(
+            self._connection.execute(again, [REQUEUED, REQUEUED, *row]).rowcount for row in rows
         )
+        self._connection.execute(_LANES_OF_THOSE, (text(self._clock()),))
+        self._connection.execute("UPDATE lane SET next_try = 0")
         return count
 
     def drop(self, wanted: Wanted, who: str, why: str) -> int:

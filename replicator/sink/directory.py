@@ -9,6 +9,7 @@ The rules this file keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from replicator.sink.judge import Bad, Failure, TooLarge, Wait, row_of, rows_of
 from replicator.sink.link import Link
 
 _PAGE_ROWS = 500
+_CONTENT_RANGE = re.compile(r"items 0-(?P<last>[0-9]+)/(?P<total>[0-9]+)", re.ASCII)
 _JSON = {"Content-Type": "application/json"}
 
 RemoteRow = Mapping[str, Any]
@@ -49,6 +51,18 @@ class Directory:
         columns = [c for c in model.references if isinstance(key.get(c), int)]
         matches = (row for row in self._pages(model, key, columns) if matches_key(row, key))
         return min(matches, key=lambda row: row.get("id", 0), default=None)
+
+    def referring(self, model: Table, column: str, remote_id: int) -> int | None:
+        """How many rows have this id in a column; None where the server does not say."""
+        where = f"{_path(model)}/?{column}={remote_id}"
+        reply = self._link.rest.call("GET", where, headers={"Range": "items=0-1"})
+        rows = rows_of(reply, model.name)
+        if not isinstance(rows, list):
+            raise self._link.error(rows)
+        numbers = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+        if numbers is None:
+            return 0 if not rows else None
+        return int(numbers["total" if self._link.dialect.receipts else "last"])
 
     def create(self, model: Table, body: Mapping[str, Value]) -> tuple[RemoteRow, bool] | Refused:
         """A new row, and whether it is new: a server that finds by key may have had it."""

@@ -101,7 +101,7 @@ class RemoteResolver:
         if clash is not None:
             self._identities.forget(model.name, local_id)
             return clash
-        if agrees(body, theirs, exact_floats=dialect.exact_floats):
+        if agrees({**body, "id": remote_id}, theirs, exact_floats=dialect.exact_floats):
             return self._done(model, local_id, body, None)
         taken = self._taken(model, remote_id, body)
         if taken is not None:
