@@ -108,7 +108,7 @@ class Ship:
         batch = self._due()
         if not batch.slices:
             return Shipped(idle=True)
-        rows = folded(queued_rows(batch, Lanes(self._outbox.reference)))
+        rows = self._renewed(folded(queued_rows(batch, Lanes(self._outbox.reference))))
         rows = self._joined(rows) if lanes else rows
         done = self._rounds.carry_out(rows, set(lanes))
         self._adapt(done)
@@ -124,6 +124,19 @@ class Ship:
 
     def _limit(self) -> int:
         return max(1, min(self._rows, int(self._settings.batch_bytes / self._row_bytes)))
+
+    def _renewed(self, rows: list[QueuedRow]) -> list[QueuedRow]:
+        """An insert of a NULL over a row that could not be deleted there is an update."""
+        if not self._deliveries.has_undeleted():
+            return rows
+        return [
+            replace(row, op=Op.UPDATE)
+            if row.op is Op.INSERT
+            and None in row.values.values()
+            and self._deliveries.is_undeleted(row.table, row.key)
+            else row
+            for row in rows
+        ]
 
     def _joined(self, rows: Sequence[QueuedRow]) -> list[QueuedRow]:
         """A row whose older version is held in some lane waits in that lane."""

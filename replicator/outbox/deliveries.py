@@ -44,6 +44,7 @@ INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, byte
                      receipt, settled_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_UNDELETED = "SELECT 1 FROM parked WHERE kind = 'rejected' AND reason = 'cannot-delete'"
 _LANE_ROWS = """
 SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
 WHERE lane = ? AND kind = 'blocked' ORDER BY seq, row_index LIMIT ?
@@ -123,6 +124,15 @@ class Deliveries:
         """Is any row blocked or rejected?"""
         rows = self._query("SELECT 1 FROM parked WHERE kind != 'superseded' LIMIT 1")
         return bool(rows)
+
+    def has_undeleted(self) -> bool:
+        """Is any row at the destination still that was deleted here?"""
+        return bool(self._query(_UNDELETED + " LIMIT 1"))
+
+    def is_undeleted(self, table: str, key: Sequence[Value]) -> bool:
+        """Is this one?"""
+        sql = _UNDELETED + " AND table_name = ? AND key = ? LIMIT 1"
+        return bool(self._query(sql, (table, key_text(key))))
 
     def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
         """The lane in which an older version of this row is held, if any."""

@@ -138,7 +138,8 @@ class Identities:
             return Blocked(me, "created, but the centre does not show it as it is here")
         made = self._directory.create(model, body)
         if isinstance(made, Refused):
-            self.outdated(model, row)
+            if not self.outdated(model, row):
+                self._bulk.ensure_it_stores()
             return Blocked(me, f"the central server answers {made.words}")
         self._unseen[me] = key
         if not matches_key(made[0], key):
