@@ -18,6 +18,7 @@ from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settleme
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.resends import Resends
 from replicator.sink.batch import Due, Mark, due, folded, queued_rows
+from replicator.sink.former import misplaced
 from replicator.sink.lanes import Lanes
 from replicator.sink.picked import picked
 from replicator.sink.round import Resolver, Result, Round, Rounds, Sender
@@ -110,7 +111,7 @@ class Ship:
             return Shipped(idle=True)
         rows = self._renewed(folded(queued_rows(batch, Lanes(self._outbox.reference))))
         rows = self._joined(rows) if lanes else rows
-        done = self._rounds.carry_out(rows, set(lanes))
+        done = self._rounds.carry_out(rows, set(lanes), self._misplaced(rows))
         self._adapt(done)
         return self._settle(batch, rows, done)
 
@@ -124,6 +125,13 @@ class Ship:
 
     def _limit(self) -> int:
         return max(1, min(self._rows, int(self._settings.batch_bytes / self._row_bytes)))
+
+    def _misplaced(self, rows: Sequence[QueuedRow]) -> dict[int, Rejected]:
+        """Rows that refer to an id which belongs to another row by now."""
+        born = self._outbox.born()
+        if not born:
+            return {}
+        return misplaced(rows, born, self._outbox.reference, self._deliveries.mapped_born)
 
     def _renewed(self, rows: list[QueuedRow]) -> list[QueuedRow]:
         """An insert of a NULL over a row that could not be deleted there is an update."""
@@ -185,7 +193,7 @@ class Ship:
         """Send a held lane's rows in order, up to the first that still waits."""
         held_rows = self._deliveries.lane_rows(lane, self._limit())
         rows = [row for row, _ in held_rows]
-        done = self._rounds.carry_out(rows, set())
+        done = self._rounds.carry_out(rows, set(), self._misplaced(rows))
         self._adapt(done)
         results = done.settled(rows)
         stop = next((i for i, r in enumerate(results) if isinstance(r, Blocked)), len(results))
@@ -205,7 +213,7 @@ class Ship:
         gone = [(seq, place) for entry, seq, places in chosen if entry is None for place in places]
         batch = picked((entry, places) for entry, _, places in chosen if entry is not None)
         rows = self._joined(queued_rows(batch, Lanes(self._outbox.reference)))
-        done = self._rounds.carry_out(rows, lanes)
+        done = self._rounds.carry_out(rows, lanes, self._misplaced(rows))
         self._adapt(done)
         results = done.settled(rows)
         times = {piece.entry.seq: piece.entry.committed_at for piece in batch.slices}

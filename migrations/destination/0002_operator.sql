@@ -44,3 +44,7 @@ CREATE TABLE resend (
   rows      TEXT    NOT NULL,                     -- JSON array of places in it, in order
   row_count INTEGER NOT NULL
 );
+
+-- The station's id was given to the mapped row by this entry of outbox.db (reference.born), or that
+-- of a row in its natural key; 0: it was nobody else's before.
+ALTER TABLE mapping ADD COLUMN born INTEGER NOT NULL DEFAULT 0;

@@ -102,6 +102,12 @@ class Deliveries:
         row = self._query("SELECT seq, row_index, position, row_total FROM cursor")[0]
         return Cursor(*row)
 
+    def mapped_born(self, table: str, local_id: int) -> int | None:
+        """Since which entry the id is that of the mapped row; None where there is no mapping."""
+        sql = "SELECT born FROM mapping WHERE table_name = ? AND local_id = ?"
+        rows = self._query(sql, (table, local_id))
+        return rows[0][0] if rows else None
+
     def receipts(self) -> Iterator[tuple[int, str]]:
         """(seq, position) of past cursors at whole entries, newest first."""
         yield from self._query(

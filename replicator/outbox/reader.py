@@ -113,6 +113,22 @@ class OutboxReader:
             ).fetchone()
         return orjson.loads(row[0]) if row else None
 
+    def born(self) -> dict[tuple[str, int], int]:
+        """(table, id) → the entry that gave an id to another row; hardly ever there is any."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT table_name, id, born FROM reference WHERE born > 0"
+            ).fetchall()
+        return {(table, number): born for table, number, born in rows}
+
+    def born_at(self, table: str, local_id: int) -> int:
+        """The entry that gave an id to another row than had it before; 0 where none did."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT born FROM reference WHERE table_name = ? AND id = ?", (table, local_id)
+            ).fetchone()
+        return row[0] if row else 0
+
     def is_deleted(self, table: str, local_id: int) -> bool:
         """Whether the source has deleted a reference row; also where it is long forgotten."""
         with translated(self.path):

@@ -34,9 +34,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PLACE_ENTRIES = "UPDATE entry SET position = ?, committed_at = ?, captured_at = ? WHERE seq >= ?"
 _UPSERT_REFERENCE = """
-INSERT INTO reference (table_name, id, row, seq, deleted) VALUES (?, ?, ?, ?, ?)
+INSERT INTO reference (table_name, id, row, seq, deleted, born) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (table_name, id)
-DO UPDATE SET row = excluded.row, seq = excluded.seq, deleted = excluded.deleted
+DO UPDATE SET row = excluded.row, seq = excluded.seq, deleted = excluded.deleted,
+  born = max(born, excluded.born)
 """
 _SAVE_CAPTURE = """
 INSERT INTO capture (id, position, committed_at, read_at, snapshot, row_total)
@@ -243,18 +244,21 @@ class OutboxWriter:
     def _keep_references(self, change: Change, rows: Sequence[Row], seq: int) -> None:
         if TABLES[change.table].stream:
             return
-        place = change.columns.index("id")
         deleted = int(change.op is Op.DELETE)
-        self._connection.executemany(
-            _UPSERT_REFERENCE,
-            (
-                (
-                    change.table,
-                    row[place],
-                    orjson.dumps(dict(zip(change.columns, row, strict=True))).decode(),
-                    seq,
-                    deleted,
-                )
-                for row in rows
-            ),
-        )
+        for row in rows:
+            values = dict(zip(change.columns, row, strict=True))
+            another = change.op is Op.INSERT and self._was_another(change.table, values)
+            kept = (change.table, values["id"], orjson.dumps(values).decode(), seq, deleted)
+            self._connection.execute(_UPSERT_REFERENCE, (*kept, seq if another else 0))
+
+    def _was_another(self, table: str, values: dict[str, Value]) -> bool:
+        """Whether the id belonged to a row of another identity: it is used again."""
+        model = TABLES[table]
+        columns = model.meaning or model.natural_key
+        before = self._connection.execute(
+            "SELECT row FROM reference WHERE table_name = ? AND id = ?", (table, values["id"])
+        ).fetchone()
+        if before is None:
+            return False
+        row = orjson.loads(before[0])
+        return any(row.get(column) != values.get(column) for column in columns)

@@ -17,6 +17,7 @@ class Found:
     remote_id: int
     natural_key: Values
     matched_by: str
+    born: int
 
 
 @dataclass
@@ -34,10 +35,16 @@ class Draft:
         return None if (table, local_id) in self.forgotten else self.kept.get(table, local_id)
 
     def put(
-        self, table: str, local_id: int, remote_id: int, natural_key: Values, matched_by: str
+        self,
+        table: str,
+        local_id: int,
+        remote_id: int,
+        natural_key: Values,
+        matched_by: str,
+        born: int = 0,
     ) -> None:
         """As Mappings.put, in memory."""
-        self.found[table, local_id] = Found(remote_id, dict(natural_key), matched_by)
+        self.found[table, local_id] = Found(remote_id, dict(natural_key), matched_by, born)
 
     def owners(self, table: str, remote_id: int) -> list[int]:
         """As Mappings.owners."""
@@ -50,6 +57,14 @@ class Draft:
         self.found.pop((table, local_id), None)
         self.forgotten.add((table, local_id))
 
+    def retire(self, table: str, local_id: int) -> None:
+        """As Mappings.retire: nothing is deleted while mappings are looked up."""
+
+    def is_retired(self, table: str, local_id: int) -> bool:
+        """As Mappings.is_retired."""
+        looked_up = (table, local_id) in self.found or (table, local_id) in self.forgotten
+        return not looked_up and self.kept.is_retired(table, local_id)
+
     def changed(self, names: Iterable[Name]) -> list[Name]:
         """Those whose remote id is another than the one that is kept."""
         before = {name: self.kept.get(*name) for name in sorted(names)}
@@ -60,4 +75,5 @@ class Draft:
         for name in self.forgotten - self.found.keys():
             self.kept.forget(*name)
         for (table, local_id), new in self.found.items():
-            self.kept.put(table, local_id, new.remote_id, new.natural_key, new.matched_by)
+            how = new.matched_by
+            self.kept.put(table, local_id, new.remote_id, new.natural_key, how, new.born)

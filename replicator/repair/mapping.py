@@ -72,7 +72,7 @@ class Desk:
         draft = Draft(self._mappings)
         there = self.remote_row(table, remote_id)
         key = {column: there.get(column) for column in TABLES[table].natural_key} if there else {}
-        draft.put(table, local_id, remote_id, key, "by hand")
+        draft.put(table, local_id, remote_id, key, "by hand", self._outbox.born_at(table, local_id))
         return self._correct([(table, local_id)], draft, deed)
 
     def refresh(self, names: Sequence[Name], deed: Deed) -> Corrected:
