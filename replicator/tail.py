@@ -22,7 +22,13 @@ from replicator.model import TABLES
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.gaps import close_gaps, record_gap
-from replicator.outbox.retention import acknowledged_by_all, expire, used_bytes
+from replicator.outbox.retention import (
+    acknowledged_by_all,
+    expire,
+    give_back,
+    shrink_log,
+    used_bytes,
+)
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 
 _TABLE_ORDER = tuple(TABLES)
@@ -203,9 +209,12 @@ class Tail:
             pass
         used = used_bytes(self._settings.folder, self._writer.database)
         while used > self._settings.max_bytes:
-            if not expire(self._writer.database, settled, self._clock()):
-                raise _over_budget(self._settings, used)
+            gone = expire(self._writer.database, settled, self._clock())
+            shrink_log(self._writer.database)
             used = used_bytes(self._settings.folder, self._writer.database)
+            if used > self._settings.max_bytes and not gone:
+                raise _over_budget(self._settings, used)
+        give_back(self._writer.database)
         self._housekeeping_due = self._monotonic() + self._settings.housekeeping_seconds
 
     def _note_gap(self, lost: PositionLost) -> None:

@@ -22,6 +22,7 @@ from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
 from replicator.cli.parked import parked
 from replicator.cli.pause import pause
+from replicator.cli.prune import prune
 from replicator.cli.replay import replay
 from replicator.cli.resume import resume
 from replicator.cli.rewind import rewind
@@ -92,5 +93,5 @@ def main(config_path: object, log_level: object) -> None:
 
 for _command in (init, check, run, tail, ship, backlog, heal, migrate, central):
     main.add_command(_command)
-for _command in (parked, pause, resume, rewind, replay, map_):
+for _command in (parked, map_, pause, resume, rewind, replay, prune):
     main.add_command(_command)

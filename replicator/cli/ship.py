@@ -26,6 +26,7 @@ from replicator.errors import (
 from replicator.outbox import clock
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.orders import Pause
+from replicator.outbox.retention import give_back
 from replicator.outbox.status import Status
 from replicator.outbox.store import OUTBOX_FILE
 from replicator.ship import Shipped
@@ -225,6 +226,7 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
 
 def _wait_for_news(delivering: Delivering, version: int, stop: Stop) -> None:
     """Sleep until there is something to do; asking costs microseconds."""
+    give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
     while not stop.wait(_IDLE_SECONDS):
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
