@@ -155,6 +155,20 @@ def test_a_drop_asks_and_is_on_record(scene: Scene) -> None:
     assert scene.run("parked", "drop", "--yes").exit_code == 2, "not everything by accident"
 
 
+def test_held_rows_that_are_dropped_hold_nothing(scene: Scene, centre: Centre) -> None:
+    scene.put("RoomType", 2, name="x" * 21)  # too long for the centre
+    scene.put("Room", 2, roomTypeId=2, name="Back")
+    scene.put("Location", 9, houseId=1, roomId=2)
+    scene.readings(1, [1], locationId=9)
+    scene.readings(1, [2])
+    scene.ship()
+    assert values(centre) == {}, "the house waits"
+    scene.said("parked", "drop", "--reason", "waits for", "--yes", "--house", "1")
+    scene.readings(1, [3])
+    scene.ship()
+    assert values(centre) == {"00:00:03": 1.5}
+
+
 def test_without_an_outbox_or_a_destination(folder: Station) -> None:
     folder.ini(
         "[source]\nuser = u\npassword = p\n[outbox]\npath = outbox\n[destination c]\nurl = http://x/\n"

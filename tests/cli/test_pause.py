@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.scene import Scene, until
 from tests.faults.centres import Centre, centre_of
+from tests.faults.proxy import FaultProxy, say
 
 
 @pytest.fixture
@@ -41,6 +42,17 @@ def test_a_running_ship_obeys_and_a_new_one_too(scene: Scene, centre: Centre) ->
     assert scene.backlog()["paused"] is None
     assert "was not paused" in scene.said("resume", "centre")
     scene.kill(second)
+
+
+def test_a_ship_that_waits_for_the_link_obeys_too(scene: Scene, proxy: FaultProxy) -> None:
+    proxy.plan(say(503, retry_after=3600), times=None)
+    ship = scene.start("ship")
+    until(lambda: scene.backlog()["daemon"]["state"] == "waiting", "the link")
+    scene.said("pause", "centre")
+    until(lambda: scene.backlog()["daemon"]["state"] == "paused", "the pause")
+    scene.said("resume", "centre")
+    until(lambda: scene.backlog()["daemon"]["state"] == "waiting", "the link again")
+    scene.kill(ship)
 
 
 def test_an_unknown_destination_is_2(scene: Scene) -> None:

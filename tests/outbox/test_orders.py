@@ -15,6 +15,7 @@ from replicator.errors import OutboxBusy
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.orders import Orders, role_of_ship
+from replicator.outbox.store import open_readonly
 
 
 @pytest.fixture
@@ -51,33 +52,23 @@ def test_a_ship_that_does_not_let_go_is_said_and_the_wish_taken_back(
 
 
 def test_ship_gets_its_role_back_when_the_command_is_done(orders: Orders, tmp_path: Path) -> None:
-    ship = RoleLock(tmp_path, "ship-centre")
-    stop = Stop()
+    ready = threading.Event()
     got: list[RoleLock | None] = []
 
-    def give_way() -> None:
-        while not orders_of_ship.news():
-            time.sleep(0.01)
-        ship.release()
-        got.append(role_again(tmp_path, "centre", stop))
-
-    deliveries = Deliveries(tmp_path, "centre")
-    orders_of_ship = Orders(deliveries.database, deliveries.path)
-    deliveries.close()
-    orders_of_ship = None  # type: ignore[assignment]  # made in its thread
-
-    def ships_thread() -> None:
-        nonlocal orders_of_ship
-        own = Deliveries(tmp_path, "centre")
-        orders_of_ship = Orders(own.database, own.path)
+    def ship() -> None:
+        lock = RoleLock(tmp_path, "ship-centre")
+        deliveries = Deliveries(tmp_path, "centre")
+        mine = Orders(deliveries.database, deliveries.path)
         ready.set()
-        give_way()
-        own.close()
+        while not mine.news():
+            time.sleep(0.01)
+        deliveries.close()
+        lock.release()
+        got.append(role_again(tmp_path, "centre", Stop()))
 
-    ready = threading.Event()
-    thread = threading.Thread(target=ships_thread)
+    thread = threading.Thread(target=ship)
     thread.start()
-    ready.wait(30)
+    assert ready.wait(30)
     with role_of_ship(tmp_path, "centre", orders, 60.0):
         assert got == []
     thread.join(30)
@@ -104,8 +95,12 @@ def test_a_ship_that_is_told_to_stop_does_not_wait(orders: Orders, tmp_path: Pat
 def test_news_is_what_others_commit(orders: Orders, tmp_path: Path) -> None:
     orders.pause("me", "")
     assert not orders.news(), "its own doings are none"
-    deliveries = Deliveries(tmp_path, "centre")
+    path = tmp_path / "centre.db"
+    reader = open_readonly(path, "destination")
+    assert Orders(reader, path).paused() is not None
+    reader.close()
     assert not orders.news(), "neither is a look"
+    deliveries = Deliveries(tmp_path, "centre")
     Orders(deliveries.database, deliveries.path).resume("you")
     deliveries.close()
     assert orders.news()
