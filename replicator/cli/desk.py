@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -82,22 +82,32 @@ def opened(config: Config, name: str) -> Iterator[Deliveries]:
 
 
 @contextmanager
+def both_files(config: Config, name: str) -> Iterator[tuple[Deliveries, OutboxReader]]:
+    """A destination's file and the outbox; ship goes on beside."""
+    with opened(config, name) as deliveries:
+        outbox = OutboxReader(config.outbox.path)
+        try:
+            yield deliveries, outbox
+        finally:
+            outbox.close()
+
+
+def ships_role(config: Config, name: str, deliveries: Deliveries) -> AbstractContextManager[None]:
+    """Ship's role, once entered: a ship that runs stands still, then begins anew from the file."""
+    orders = Orders(deliveries.database, deliveries.path)
+    return role_of_ship(config.outbox.path, name, orders, PATIENCE)
+
+
+@contextmanager
 def in_ships_place(
     config: Config, name: str, *, only_look: bool = False
 ) -> Iterator[tuple[Deliveries, OutboxReader]]:
-    """Both files, with ship's role: a ship that runs stands still, then begins anew from them.
-
-    ``only_look``: without the role; ship goes on.
-    """
-    with opened(config, name) as deliveries:
-        orders = Orders(deliveries.database, deliveries.path)
-        role = role_of_ship(config.outbox.path, name, orders, PATIENCE)
-        with nullcontext() if only_look else role:
-            outbox = OutboxReader(config.outbox.path)
-            try:
-                yield deliveries, outbox
-            finally:
-                outbox.close()
+    """Both files, with ship's role unless ``only_look``."""
+    with (
+        both_files(config, name) as (deliveries, outbox),
+        nullcontext() if only_look else ships_role(config, name, deliveries),
+    ):
+        yield deliveries, outbox
 
 
 def house_of(outbox: OutboxReader, written: str) -> int:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import click
 
 from replicator.cli.desk import (
+    both_files,
     count_of,
     destination_option,
     destinations,
     dry_option,
     house_of,
-    in_ships_place,
+    ships_role,
     who,
     why_option,
 )
@@ -48,17 +49,21 @@ def replay(
 
     \b
     Of every row only the latest version that was delivered, so nothing older overwrites anything
-    newer. They go before the flow. A ship that runs stands still while they are looked for.
+    newer. They go before the flow. A ship that runs stands still only while they are noted down.
     """
     first, last = _time(start, "--from"), _time(end, "--to")
     if first >= last:
         raise click.BadParameter("it lies before --from", param_hint="--to")
     for name in destinations(config, names):
-        with in_ships_place(config, name, only_look=dry_run) as (deliveries, outbox):
+        with both_files(config, name) as (deliveries, outbox):
             number = house_of(outbox, house)
             deed = Deed(who(), "replay", f"house {number} from {first} to {last}", why)
             matches = of_house(outbox, number, first, last)
-            found = send_again(outbox, deliveries, matches, None if dry_run else deed)
+            if dry_run:
+                found = send_again(outbox, deliveries, matches, None)
+            else:
+                role = ships_role(config, name, deliveries)
+                found = send_again(outbox, deliveries, matches, deed, role)
         for line in again_lines(found, dry_run=dry_run):
             click.echo(f"{name}: {line}")
 
