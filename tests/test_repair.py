@@ -127,7 +127,7 @@ UNDER_WAY: list[tuple[str, object]] = [
 ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(plans, rewinding)
 @example(UNDER_WAY, None)
 def test_nothing_is_lost_and_nothing_older_goes_over_anything_newer(

@@ -88,6 +88,7 @@ def main(config_path: object, log_level: object) -> None:
       replicator check                can everything be reached, is it set up right?
       replicator run                  capture and deliver (a small station)
       replicator backlog              what waits, and why
+      replicator parked list          which rows were taken out of the flow, and what helps
     """
 
 

@@ -33,9 +33,10 @@ UPDATE parked SET kind = 'blocked', lane = ? || replace(lane, ?, ''), reason = '
   detail = 'was: ' || reason || ': ' || detail
 """
 _LANES_OF_THOSE = """
-INSERT OR IGNORE INTO lane
+INSERT INTO lane (lane, waits_for, detail, blocked_at, next_try, tries)
 SELECT DISTINCT lane, 'nothing', 'the operator sends them again', ?, 0, 0
   FROM parked WHERE kind = 'blocked' AND reason = 'requeued'
+ON CONFLICT (lane) DO UPDATE SET next_try = 0
 """
 _OPEN_EMPTY_LANES = (
     "DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM parked "

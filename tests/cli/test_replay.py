@@ -167,7 +167,7 @@ def test_what_is_chosen_is_the_latest_version_before_the_cursor(
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sets(st.tuples(st.integers(1, 6), st.integers(0, 9))), st.integers(1, 7), st.integers())
 def test_rows_to_send_again_are_taken_off_as_they_are_settled(
     rows: set[tuple[int, int]], limit: int, seed: int
