@@ -17,6 +17,7 @@ from demo.mariadbd import die_with_parent
 from replicator.change import Change, Commit, Op, Position, Row, Value
 from replicator.cli.main import main
 from replicator.model import TABLES
+from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.writer import OutboxWriter
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -39,6 +40,7 @@ class Scene:
 
     def configure(self, urls: Mapping[str, str], **keys: object) -> None:
         """Write replicator.ini: one destination for each URL."""
+        self.names = tuple(urls)
         more = "".join(f"{key} = {value}\n" for key, value in keys.items())
         destinations = "".join(
             f"[destination {name}]\nurl = {url}/\nretry_blocked = 0.05\n{more}"
@@ -123,7 +125,13 @@ class Scene:
         self.said("ship", "--once")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A command as a process; ends with the scene at the latest."""
+        """A command as a process; ends with the scene at the latest.
+
+        The destinations' files are there before it: a look at one that is just being made fails.
+        """
+        for name in self.names:
+            if not (self.outbox / f"{name}.db").exists():
+                Deliveries(self.outbox, name).close()
         child = subprocess.Popen(
             [sys.executable, "-m", "replicator", "--config", str(self.path), *arguments],
             stdin=subprocess.DEVNULL,
