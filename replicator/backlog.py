@@ -98,8 +98,20 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """By an operator: since when, by whom, why ("" where not said)."""
+
+    at: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """One destination. ``waiting_rows``: behind the cursor; ``lag_seconds``: age of the oldest."""
+    """One destination. ``waiting_rows``: behind the cursor; ``lag_seconds``: age of the oldest.
+
+    ``to_send_again``  rows before the cursor that an operator wants sent again
+    """
 
     name: str
     enabled: bool
@@ -113,6 +125,8 @@ class Waiting:
     parked: Sequence[Parked]
     mappings: int
     last_acknowledged_at: str | None
+    paused: Paused | None = None
+    to_send_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +170,7 @@ _PARKED = """
 SELECT kind, reason, max(detail), count(*), min(committed_at) FROM parked
 WHERE kind != 'superseded' GROUP BY kind, reason ORDER BY count(*) DESC, reason LIMIT 100
 """
+_TO_SEND_AGAIN = "SELECT coalesce(sum(row_count), 0) FROM resend"
 _OLDEST = "SELECT committed_at FROM entry WHERE seq > ? ORDER BY seq LIMIT 1"
 
 
@@ -245,6 +260,8 @@ def _waiting(
                 parked=parked,
                 mappings=delivery.execute("SELECT count(*) FROM mapping").fetchone()[0],
                 last_acknowledged_at=_last_acknowledged(delivery),
+                paused=_paused(delivery),
+                to_send_again=delivery.execute(_TO_SEND_AGAIN).fetchone()[0],
             )
     finally:
         database.close()
@@ -260,6 +277,11 @@ def _age(committed_at: str | None, at: datetime) -> float:
     if not committed_at:
         return 0.0
     return max(0.0, (at - parse(committed_at)).total_seconds())
+
+
+def _paused(delivery: sqlite3.Connection) -> Paused | None:
+    row = delivery.execute("SELECT paused_at, paused_by, paused_why FROM orders").fetchone()
+    return Paused(*row) if row[0] is not None else None
 
 
 def _last_acknowledged(delivery: sqlite3.Connection) -> str | None:

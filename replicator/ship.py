@@ -16,8 +16,11 @@ from replicator.delivery import Blocked, Delivered, QueuedRow, Rejected, Retry
 from replicator.model import TABLES
 from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
 from replicator.outbox.reader import OutboxReader
+from replicator.outbox.resends import Resends
 from replicator.sink.batch import Due, Mark, due, folded, queued_rows
+from replicator.sink.former import misplaced
 from replicator.sink.lanes import Lanes
+from replicator.sink.picked import picked
 from replicator.sink.round import Resolver, Result, Round, Rounds, Sender
 
 _SLOW_SECONDS = 10.0
@@ -58,6 +61,7 @@ class Ship:
     ) -> None:
         self._outbox = outbox
         self._deliveries = deliveries
+        self._resends = Resends(deliveries.database, deliveries.path)
         self._rounds = Rounds(sender, resolver, self._hopeless)
         self._settings = settings
         self._clock = clock
@@ -91,7 +95,7 @@ class Ship:
         return Cursor(seq, 0, "", self._outbox.row_total_at(seq))
 
     def step(self) -> Shipped:
-        """One round: a held lane whose time has come, else the next rows.
+        """One round: a held lane whose time has come, else rows to send again, else the next rows.
 
         Raises DestinationRefused (credentials, not such a server); nothing is lost then.
         """
@@ -100,12 +104,14 @@ class Ship:
         ripe = next((lane for lane, next_try in lanes.items() if next_try <= now), None)
         if ripe is not None:
             return self._drain(ripe)
+        if self._resends.pending():
+            return self._resend(set(lanes))
         batch = self._due()
         if not batch.slices:
             return Shipped(idle=True)
-        rows = folded(queued_rows(batch, Lanes(self._outbox.reference)))
+        rows = self._renewed(folded(queued_rows(batch, Lanes(self._outbox.reference))))
         rows = self._joined(rows) if lanes else rows
-        done = self._rounds.carry_out(rows, set(lanes))
+        done = self._rounds.carry_out(rows, set(lanes), self._misplaced(rows))
         self._adapt(done)
         return self._settle(batch, rows, done)
 
@@ -119,6 +125,26 @@ class Ship:
 
     def _limit(self) -> int:
         return max(1, min(self._rows, int(self._settings.batch_bytes / self._row_bytes)))
+
+    def _misplaced(self, rows: Sequence[QueuedRow]) -> dict[int, Rejected]:
+        """Rows that refer to an id which belongs to another row by now."""
+        born = self._outbox.born()
+        if not born:
+            return {}
+        return misplaced(rows, born, self._outbox.reference, self._deliveries.mapped_born)
+
+    def _renewed(self, rows: list[QueuedRow]) -> list[QueuedRow]:
+        """An insert of a NULL over a row that could not be deleted there is an update."""
+        if not self._deliveries.has_undeleted():
+            return rows
+        return [
+            replace(row, op=Op.UPDATE)
+            if row.op is Op.INSERT
+            and None in row.values.values()
+            and self._deliveries.is_undeleted(row.table, row.key)
+            else row
+            for row in rows
+        ]
 
     def _joined(self, rows: Sequence[QueuedRow]) -> list[QueuedRow]:
         """A row whose older version is held in some lane waits in that lane."""
@@ -167,7 +193,7 @@ class Ship:
         """Send a held lane's rows in order, up to the first that still waits."""
         held_rows = self._deliveries.lane_rows(lane, self._limit())
         rows = [row for row, _ in held_rows]
-        done = self._rounds.carry_out(rows, set())
+        done = self._rounds.carry_out(rows, set(), self._misplaced(rows))
         self._adapt(done)
         results = done.settled(rows)
         stop = next((i for i, r in enumerate(results) if isinstance(r, Blocked)), len(results))
@@ -179,6 +205,20 @@ class Ship:
             assert isinstance(why, Blocked)
             next_try = self._clock() + self._settings.retry_blocked
             self._deliveries.hold_lane(lane, why, next_try)
+        return shipped
+
+    def _resend(self, lanes: set[str]) -> Shipped:
+        """Send rows behind the cursor again, as an operator wants."""
+        chosen = [(self._outbox.entry(s), s, p) for s, p in self._resends.first(self._limit())]
+        gone = [(seq, place) for entry, seq, places in chosen if entry is None for place in places]
+        batch = picked((entry, places) for entry, _, places in chosen if entry is not None)
+        rows = self._joined(queued_rows(batch, Lanes(self._outbox.reference)))
+        done = self._rounds.carry_out(rows, lanes, self._misplaced(rows))
+        self._adapt(done)
+        results = done.settled(rows)
+        times = {piece.entry.seq: piece.entry.committed_at for piece in batch.slices}
+        shipped = self._record(zip(rows, results, strict=False), done, times, None)
+        self._resends.take_off([*gone, *((row.seq, row.index) for row in rows[: len(results)])])
         return shipped
 
     def _record(

@@ -21,7 +21,13 @@ from replicator.change import Change, Commit, Event, Position, Rollback
 from replicator.errors import OutboxFull, PositionLost
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
-from replicator.outbox.retention import acknowledged_by_all, expire, used_bytes
+from replicator.outbox.retention import (
+    acknowledged_by_all,
+    expire,
+    give_back,
+    shrink_log,
+    used_bytes,
+)
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 
 
@@ -178,9 +184,12 @@ class Tail:
             pass
         used = used_bytes(self._settings.folder, self._writer.database)
         while used > self._settings.max_bytes:
-            if not expire(self._writer.database, settled, self._clock()):
-                raise _over_budget(self._settings, used)
+            gone = expire(self._writer.database, settled, self._clock())
+            shrink_log(self._writer.database)
             used = used_bytes(self._settings.folder, self._writer.database)
+            if used > self._settings.max_bytes and not gone:
+                raise _over_budget(self._settings, used)
+        give_back(self._writer.database)
         self._housekeeping_due = self._monotonic() + self._settings.housekeeping_seconds
 
     def fall_back(self) -> None:

@@ -79,6 +79,14 @@ def destination_cells(each: Waiting) -> tuple[str, ...]:
 def problem_lines(found: Backlog) -> Iterator[str]:
     """Parked rows by reason, and gaps; nothing where all is well."""
     for each in found.destinations:
+        if each.paused:
+            why = f": {each.paused.why}" if each.paused.why else ""
+            yield (
+                f"{each.name}: paused by {each.paused.by} since {each.paused.at}{why}; "
+                f"`replicator resume {each.name}`"
+            )
+        if each.to_send_again:
+            yield f"{each.name}: {each.to_send_again:,} rows are to be sent again, first of all"
         for parked in each.parked:
             yield (
                 f"{each.name}: {parked.rows:,} {parked.kind}: {parked.reason} ({parked.detail}); "

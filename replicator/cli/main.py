@@ -18,8 +18,15 @@ from replicator.cli.certificate import certificate
 from replicator.cli.check import check
 from replicator.cli.heal import heal
 from replicator.cli.init import init
+from replicator.cli.map import map_
 from replicator.cli.migrate import migrate
 from replicator.cli.options import config_option, log_level_option
+from replicator.cli.parked import parked
+from replicator.cli.pause import pause
+from replicator.cli.prune import prune
+from replicator.cli.replay import replay
+from replicator.cli.resume import resume
+from replicator.cli.rewind import rewind
 from replicator.cli.run import run
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
@@ -84,6 +91,7 @@ def main(config_path: object, log_level: object) -> None:
       replicator run                  capture and deliver (a small station)
       replicator backlog              what waits, and why
       replicator verify               is the centre complete?
+      replicator parked list          which rows were taken out of the flow, and what helps
     """
 
 
@@ -100,4 +108,6 @@ for _command in (
     migrate,
     central,
 ):
+    main.add_command(_command)
+for _command in (parked, map_, pause, resume, rewind, replay, prune):
     main.add_command(_command)

@@ -65,8 +65,22 @@ def load(context: click.Context, config_path: Path | None, log_level: str | None
     return config
 
 
+def group(command: Callable[P, R]) -> Callable[..., R]:
+    """Give a group of commands --config and --log-level, which its commands look up there."""
+
+    @config_option
+    @log_level_option
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **options: P.kwargs) -> R:
+        del options["config_path"], options["log_level"]
+        return command(*args, **options)
+
+    return wrapped
+
+
 def option_of_either(context: click.Context, name: str, own: Any) -> Any:
-    """The command's own option, else the one given before the command's name."""
-    if own is not None or context.parent is None:
-        return own
-    return context.parent.params.get(name)
+    """The command's own option, else the nearest one given before its name."""
+    above = context.parent
+    while own is None and above is not None:
+        own, above = above.params.get(name), above.parent
+    return own

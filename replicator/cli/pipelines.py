@@ -9,6 +9,7 @@ from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
+from replicator.outbox.orders import Orders
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.status import StatusBoard
 from replicator.outbox.store import OUTBOX_FILE, open_store
@@ -109,6 +110,7 @@ class Delivering:
             open_store(folder / OUTBOX_FILE, "outbox", config.outbox.synchronous).close()
         self.outbox = OutboxReader(folder)
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
+        self.orders = Orders(self.deliveries.database, self.deliveries.path)
         self.board = StatusBoard(self.deliveries.database)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination

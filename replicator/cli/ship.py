@@ -12,6 +12,7 @@ import click
 
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
+from replicator.cli.role import role_again
 from replicator.cli.signals import Stop
 from replicator.config import Config, DestinationConfig
 from replicator.delivery import Retry
@@ -24,6 +25,8 @@ from replicator.errors import (
 )
 from replicator.outbox import clock
 from replicator.outbox.lock import RoleLock
+from replicator.outbox.orders import Pause
+from replicator.outbox.retention import give_back
 from replicator.outbox.status import Status
 from replicator.outbox.store import OUTBOX_FILE
 from replicator.ship import Shipped
@@ -31,6 +34,7 @@ from replicator.sink.backoff import Backoff
 
 _LOG = logging.getLogger("replicator.ship")
 _IDLE_SECONDS = 0.05
+_LOOK_SECONDS = 0.25
 _REFUSED_SECONDS = 60.0
 _TRIES_ONCE = 6
 
@@ -81,40 +85,67 @@ def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
 
 
 def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> None:
-    """Run one destination's delivery until ``stop`` is set, or until nothing waits."""
-    lock = RoleLock(config.outbox.path, f"ship-{destination.name}")
-    try:
-        outbox_file = config.outbox.path / OUTBOX_FILE
-        while not once and not outbox_file.exists() and not stop.wait(0.5):
-            pass
-        if stop.is_set():
-            return
-        delivering = Delivering(config, destination)
-        if delivering.said:
-            _LOG.warning("%s: %s", destination.name, delivering.said)
+    """Run one destination's delivery until ``stop`` is set, or until nothing waits.
+
+    Begins anew from the destination's file whenever somebody else has written there.
+    """
+    folder, name = config.outbox.path, destination.name
+    lock = RoleLock(folder, f"ship-{name}")
+    while True:
         try:
-            _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop)
-            delivering.board.show(Status("stopped"))
-        except ReplicatorError as error:
-            delivering.board.show(Status("stopped", str(error)))
-            raise
+            news = _deliver(config, destination, stop, once=once)
         finally:
-            delivering.close()
+            lock.release()
+        if not news:
+            return
+        found = role_again(folder, name, stop)
+        if found is None:
+            return
+        lock = found
+
+
+def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> bool:
+    """True: there is news, begin again."""
+    outbox_file = config.outbox.path / OUTBOX_FILE
+    while not once and not outbox_file.exists() and not stop.wait(0.5):
+        pass
+    if stop.is_set():
+        return False
+    delivering = Delivering(config, destination)
+    if delivering.said:
+        _LOG.warning("%s: %s", destination.name, delivering.said)
+    try:
+        if _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop):
+            return True
+        delivering.board.show(Status("stopped"))
+    except ReplicatorError as error:
+        delivering.board.show(Status("stopped", str(error)))
+        raise
     finally:
-        lock.release()
+        delivering.close()
+    return False
 
 
-def _until_nothing_waits(delivering: Delivering, stop: Stop) -> None:
+def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
+    pause = delivering.orders.paused()
+    if pause is not None:
+        raise DestinationUnavailable(
+            f"{delivering.name} is paused",
+            str(pause),
+            f"what waits is kept; `replicator resume {delivering.name}`",
+        )
     delivering.deliveries.retry_lanes_now()
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     failures = 0
     while not stop.is_set():
+        if delivering.orders.news():
+            return True
         retry = _step(delivering)
         if isinstance(retry, Shipped):
             failures = 0
             backoff.reset()
             if retry.idle:
-                return
+                return False
             continue
         failures += 1
         if failures == _TRIES_ONCE:
@@ -124,11 +155,17 @@ def _until_nothing_waits(delivering: Delivering, stop: Stop) -> None:
                 "what waits is kept; `replicator ship` goes on from here",
             )
         stop.wait(min(retry.after or backoff.delay(), 5.0))
+    return False
 
 
-def _follow(delivering: Delivering, stop: Stop) -> None:
+def _follow(delivering: Delivering, stop: Stop) -> bool:
+    pause = delivering.orders.paused()
+    if pause is not None:
+        _stay_paused(delivering, pause, stop)
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
+        if delivering.orders.news():
+            return True
         version = delivering.outbox.version()
         try:
             result = _step(delivering)
@@ -148,6 +185,14 @@ def _follow(delivering: Delivering, stop: Stop) -> None:
         delivering.board.show(Status("running"))
         if result.idle:
             _wait_for_news(delivering, version, stop)
+    return False
+
+
+def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
+    _LOG.warning("%s: paused %s", delivering.name, pause)
+    delivering.board.show(Status("paused", str(pause)))
+    while not stop.wait(_LOOK_SECONDS) and not delivering.orders.news():
+        pass
 
 
 def _step(delivering: Delivering) -> Shipped | Retry:
@@ -174,12 +219,17 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
     _LOG.warning("%s: %s; trying again in %.0f s", delivering.name, why, delay)
     until = clock.now() + timedelta(seconds=delay)
     delivering.board.show(Status(state, why, until.replace(microsecond=0)))
-    stop.wait(delay)
+    while clock.now() < until and not delivering.orders.news():
+        if stop.wait(min(_LOOK_SECONDS, delay)):
+            return
 
 
 def _wait_for_news(delivering: Delivering, version: int, stop: Stop) -> None:
-    """Sleep until tail has committed, or a held lane is due; asking costs microseconds."""
+    """Sleep until there is something to do; asking costs microseconds."""
+    give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
     while not stop.wait(_IDLE_SECONDS):
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
+            return
+        if delivering.orders.news():
             return

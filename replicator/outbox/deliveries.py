@@ -35,14 +35,16 @@ ON CONFLICT (lane) DO UPDATE SET waits_for = excluded.waits_for, detail = exclud
   next_try = excluded.next_try, tries = lane.tries + 1
 """
 _SUPERSEDE = """
-UPDATE parked SET kind = 'superseded'
-WHERE kind = 'rejected' AND table_name = ? AND key = ? AND (seq, row_index) < (?, ?)
+UPDATE parked SET kind = 'superseded',
+  detail = detail || '; entry ' || ?3 || ' has delivered the row since'
+WHERE kind != 'superseded' AND table_name = ?1 AND key = ?2 AND (seq, row_index) <= (?3, ?4)
 """
 _RECEIPT = """
 INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
                      receipt, settled_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_UNDELETED = "SELECT 1 FROM parked WHERE kind = 'rejected' AND reason = 'cannot-delete'"
 _LANE_ROWS = """
 SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
 WHERE lane = ? AND kind = 'blocked' ORDER BY seq, row_index LIMIT ?
@@ -100,6 +102,12 @@ class Deliveries:
         row = self._query("SELECT seq, row_index, position, row_total FROM cursor")[0]
         return Cursor(*row)
 
+    def mapped_born(self, table: str, local_id: int) -> int | None:
+        """Since which entry the id is that of the mapped row; None where there is no mapping."""
+        sql = "SELECT born FROM mapping WHERE table_name = ? AND local_id = ?"
+        rows = self._query(sql, (table, local_id))
+        return rows[0][0] if rows else None
+
     def receipts(self) -> Iterator[tuple[int, str]]:
         """(seq, position) of past cursors at whole entries, newest first."""
         yield from self._query(
@@ -107,9 +115,10 @@ class Deliveries:
         )
 
     def rewind(self, cursor: Cursor) -> None:
-        """Move the cursor back; what follows it is sent again."""
+        """Move the cursor back; what follows it is sent again, by the flow."""
         with self._transaction():
             self._move(cursor)
+            self._connection.execute("DELETE FROM resend WHERE seq > ?", (cursor.seq,))
 
     # --- parked rows ---------------------------------------------------------------------------
 
@@ -121,6 +130,15 @@ class Deliveries:
         """Is any row blocked or rejected?"""
         rows = self._query("SELECT 1 FROM parked WHERE kind != 'superseded' LIMIT 1")
         return bool(rows)
+
+    def has_undeleted(self) -> bool:
+        """Is any row at the destination still that was deleted here?"""
+        return bool(self._query(_UNDELETED + " LIMIT 1"))
+
+    def is_undeleted(self, table: str, key: Sequence[Value]) -> bool:
+        """Is this one?"""
+        sql = _UNDELETED + " AND table_name = ? AND key = ? LIMIT 1"
+        return bool(self._query(sql, (table, key_text(key))))
 
     def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
         """The lane in which an older version of this row is held, if any."""
@@ -167,7 +185,8 @@ class Deliveries:
         """Commit what one step changed, at once.
 
         ``next_try``      when lanes blocked now are tried again (Unix seconds)
-        ``check_parked``  older rejected versions of delivered rows may exist: mark them superseded
+        ``check_parked``  older parked versions of delivered rows may exist: mark them superseded,
+                          so that none of them is ever sent over a newer one
         """
         with self._transaction():
             if outcome.drained:

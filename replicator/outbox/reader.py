@@ -12,10 +12,9 @@ from replicator.change import Op, Position, Value
 from replicator.delivery import Entry
 from replicator.outbox.store import OUTBOX_FILE, open_readonly, translated
 
-_ENTRIES = """
-SELECT seq, table_name, op, columns, rows, position, committed_at FROM entry
-WHERE seq > ? ORDER BY seq
-"""
+_SELECT = "SELECT seq, table_name, op, columns, rows, position, committed_at FROM entry "
+_ENTRIES = _SELECT + "WHERE seq > ? ORDER BY seq"
+_ENTRY = _SELECT + "WHERE seq = ?"
 
 
 class OutboxReader:
@@ -31,18 +30,15 @@ class OutboxReader:
         with translated(self.path):
             cursor = self._connection.execute(_ENTRIES, (after,))
             try:
-                for seq, table, op, columns, rows, position, committed_at in cursor:
-                    yield Entry(
-                        seq,
-                        table,
-                        Op(op),
-                        _names(columns),
-                        orjson.loads(rows),
-                        position,
-                        committed_at,
-                    )
+                yield from map(_entry, cursor)
             finally:
                 cursor.close()
+
+    def entry(self, seq: int) -> Entry | None:
+        """One entry; None where it is no longer held."""
+        with translated(self.path):
+            row = self._connection.execute(_ENTRY, (seq,)).fetchone()
+        return _entry(row) if row else None
 
     def version(self) -> int:
         """A number that changes whenever the writer has committed; cheap to ask for."""
@@ -75,6 +71,40 @@ class OutboxReader:
             row = self._connection.execute("SELECT min(seq), max(seq) FROM entry").fetchone()
         return (row[0] or 0, row[1] or 0)
 
+    def held_since(self) -> str:
+        """Commit time of the first entry held, ISO 8601, UTC; "" where there is none."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT committed_at FROM entry ORDER BY seq LIMIT 1"
+            ).fetchone()
+        return row[0] if row else ""
+
+    def first_since(self, committed_at: str) -> int | None:
+        """The first entry committed at or after a time (ISO 8601, UTC, milliseconds)."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT min(seq) FROM entry WHERE committed_at >= ?", (committed_at,)
+            ).fetchone()
+        return row[0] if row else None
+
+    def last_at(self, position: str) -> int | None:
+        """The last entry of the transaction that ended there: a whole position, or file:offset."""
+        whole = "position = ?" if "/" in position else "instr(position, '/' || ? || '/') > 0"
+        with translated(self.path):
+            row = self._connection.execute(
+                f"SELECT max(seq) FROM entry WHERE {whole}",  # noqa: S608  # one of two constants
+                (position,),
+            ).fetchone()
+        return row[0] if row else None
+
+    def references(self, table: str) -> list[tuple[int, Mapping[str, Value], bool]]:
+        """(local id, latest row, deleted at the source) of a whole reference table, by id."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT id, row, deleted FROM reference WHERE table_name = ? ORDER BY id", (table,)
+            ).fetchall()
+        return [(number, orjson.loads(row), bool(deleted)) for number, row, deleted in rows]
+
     def reference(self, table: str, local_id: int) -> Mapping[str, Value] | None:
         """The latest row of a reference table, local ids; deleted rows are still found."""
         with translated(self.path):
@@ -82,6 +112,22 @@ class OutboxReader:
                 "SELECT row FROM reference WHERE table_name = ? AND id = ?", (table, local_id)
             ).fetchone()
         return orjson.loads(row[0]) if row else None
+
+    def born(self) -> dict[tuple[str, int], int]:
+        """(table, id) → the entry that gave an id to another row; hardly ever there is any."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT table_name, id, born FROM reference WHERE born > 0"
+            ).fetchall()
+        return {(table, number): born for table, number, born in rows}
+
+    def born_at(self, table: str, local_id: int) -> int:
+        """The entry that gave an id to another row than had it before; 0 where none did."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT born FROM reference WHERE table_name = ? AND id = ?", (table, local_id)
+            ).fetchone()
+        return row[0] if row else 0
 
     def is_deleted(self, table: str, local_id: int) -> bool:
         """Whether the source has deleted a reference row; also where it is long forgotten."""
@@ -123,6 +169,11 @@ class OutboxReader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _entry(row: tuple[int, str, str, str, str, str, str]) -> Entry:
+    seq, table, op, columns, rows, position, committed_at = row
+    return Entry(seq, table, Op(op), _names(columns), orjson.loads(rows), position, committed_at)
 
 
 @lru_cache(maxsize=64)

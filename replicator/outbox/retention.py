@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from replicator.outbox.clock import text
 from replicator.outbox.store import OUTBOX_FILE, destination_file, open_readonly, translated
 
 _ENTRIES_A_STEP = 1_000
-_PAGES_A_STEP = 1_000
+_PAGES_A_STEP = 4_000  # 16 MiB, about a tenth of a second
 
 _EXPIRE = """
 DELETE FROM entry WHERE seq IN (
@@ -26,6 +27,13 @@ DELETE FROM entry WHERE seq IN (
    WHERE seq <= ? AND captured_at < ? AND seq < (SELECT max(seq) FROM entry)
    ORDER BY seq LIMIT ?)
 """
+_EXPIRABLE = """
+SELECT count(*), coalesce(sum(row_count), 0), coalesce(sum(length(rows)), 0) FROM entry
+ WHERE seq <= ? AND captured_at < ? AND seq < (SELECT max(seq) FROM entry)
+"""
+_SETTLED = """
+SELECT min(seq, coalesce((SELECT min(seq) - 1 FROM resend), seq)) FROM cursor
+"""  # what is to be sent again is not settled
 _FORGET_DELETED = "DELETE FROM reference WHERE deleted = 1 AND seq <= ?"
 
 
@@ -57,10 +65,11 @@ def acknowledged_by_all(folder: Path, destinations: Sequence[str]) -> int:
     A destination's file that cannot be read counts as not begun: its ship may be just making it,
     and says what is wrong with it otherwise. Nothing expires meanwhile.
     """
-    return min((_cursor(folder, name) for name in destinations), default=0)
+    return min((settled_by(folder, name) for name in destinations), default=0)
 
 
-def _cursor(folder: Path, name: str) -> int:
+def settled_by(folder: Path, name: str) -> int:
+    """The seq up to which one destination needs no entry any more."""
     path = folder / destination_file(name)
     if not path.exists():
         return 0
@@ -70,7 +79,7 @@ def _cursor(folder: Path, name: str) -> int:
         return 0
     try:
         with translated(path):
-            return int(database.conn.execute("SELECT seq FROM cursor").fetchone()[0])
+            return int(database.conn.execute(_SETTLED).fetchone()[0])
     finally:
         database.close()
 
@@ -81,6 +90,36 @@ def expire(database: Database, settled: int, before: datetime) -> int:
     with translated(OUTBOX_FILE):
         gone = connection.execute(_EXPIRE, (settled, text(before), _ENTRIES_A_STEP)).rowcount
         connection.execute(_FORGET_DELETED, (settled,))
-        if gone:
-            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
     return gone
+
+
+@dataclass(frozen=True, slots=True)
+class Expirable:
+    """What could go: ``bytes`` of the rows as they are written."""
+
+    entries: int
+    rows: int
+    bytes: int
+
+
+def expirable(database: Database, settled: int, before: datetime) -> Expirable:
+    """What ``expire``, repeated, would delete."""
+    connection: sqlite3.Connection = database.conn
+    with translated(OUTBOX_FILE):
+        return Expirable(*connection.execute(_EXPIRABLE, (settled, text(before))).fetchone())
+
+
+def shrink_log(database: Database) -> None:
+    """Bring the write-ahead log into the file and cut it, as far as readers let it."""
+    with translated("the outbox"):
+        database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def give_back(database: Database, pages: int = _PAGES_A_STEP) -> int:
+    """Return free pages of a file to the disk, a bounded number; how many. Cheap where none is."""
+    connection: sqlite3.Connection = database.conn
+    with translated("the outbox"):
+        free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        if free:
+            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return min(free, pages)

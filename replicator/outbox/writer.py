@@ -16,18 +16,19 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 from sqlite_utils import Database
 
-from replicator.change import Change, Commit, Op, Position, Row, Value
+from replicator.change import Change, Commit, Position
 from replicator.model import TABLES
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.packing import merged, pieces
 from replicator.outbox.place import SnapshotPlace
+from replicator.outbox.references import keep_references
 from replicator.outbox.store import OUTBOX_FILE, Synchronous, open_store, translated
 
 __all__ = ["OutboxWriter", "SnapshotPlace"]
@@ -40,11 +41,6 @@ INSERT INTO entry (table_name, op, columns, rows, row_count, row_total, position
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PLACE_ENTRIES = "UPDATE entry SET position = ?, committed_at = ?, captured_at = ? WHERE seq >= ?"
-_UPSERT_REFERENCE = """
-INSERT INTO reference (table_name, id, row, seq, deleted) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (table_name, id)
-DO UPDATE SET row = excluded.row, seq = excluded.seq, deleted = excluded.deleted
-"""
 _SAVE_CAPTURE = """
 INSERT INTO capture (id, position, committed_at, read_at, snapshot, row_total)
 VALUES (1, ?, ?, ?, ?, ?)
@@ -55,10 +51,10 @@ ON CONFLICT (id) DO UPDATE SET position = excluded.position, committed_at = excl
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry ready to insert. ``references``: (table, id, row, deleted) of reference rows."""
+    """An entry ready to insert; ``references``: the rows in it, where others refer to them."""
 
     cells: tuple[str | int, ...]
-    references: Sequence[tuple[str, Value, str, int]]
+    references: Change | None
 
 
 class OutboxWriter:
@@ -265,12 +261,13 @@ class OutboxWriter:
         captured_at = text(self._clock())
         for change in merged(self._held):
             columns = orjson.dumps(change.columns).decode()
+            stream = TABLES[change.table].stream
             for rows in pieces(change.rows):
                 self._row_total += len(rows)
                 what = (change.table, change.op.value, columns, orjson.dumps(rows).decode())
                 when = (position, committed_at, captured_at)
                 cells = (*what, len(rows), self._row_total, *when)
-                self._ready.append(_Entry(cells, _references(change, rows)))
+                self._ready.append(_Entry(cells, None if stream else replace(change, rows=rows)))
         self.grouped_rows += self._held_rows
         self._held = []
         self._held_rows = 0
@@ -279,25 +276,7 @@ class OutboxWriter:
         self._begin()
         for entry in self._ready:
             seq = self._connection.execute(_INSERT_ENTRY, entry.cells).lastrowid
-            if entry.references:
-                self._connection.executemany(
-                    _UPSERT_REFERENCE,
-                    ((table, key, row, seq, gone) for table, key, row, gone in entry.references),
-                )
+            if entry.references is not None:
+                assert seq is not None
+                keep_references(self._connection, entry.references, seq)
         self._ready = []
-
-
-def _references(change: Change, rows: Sequence[Row]) -> list[tuple[str, Value, str, int]]:
-    if TABLES[change.table].stream:
-        return []
-    place = change.columns.index("id")
-    deleted = int(change.op is Op.DELETE)
-    return [
-        (
-            change.table,
-            row[place],
-            orjson.dumps(dict(zip(change.columns, row, strict=True))).decode(),
-            deleted,
-        )
-        for row in rows
-    ]

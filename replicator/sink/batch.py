@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from replicator.change import Op
 from replicator.delivery import Entry, QueuedRow
 from replicator.model import TABLES
 from replicator.sink.lanes import Lanes
@@ -107,11 +108,19 @@ def queued_rows(batch: Due, lanes: Lanes) -> list[QueuedRow]:
 def folded(rows: Sequence[QueuedRow]) -> list[QueuedRow]:
     """Only the latest version of each key, in order: rows are upserts, so the last one decides.
 
-    A key with a NULL identifies nothing, such rows all stay.
+    A key with a NULL identifies nothing, such rows all stay. A stream row inserted in the place of
+    an older version is an update: the older one may be at the destination.
     """
     latest = {(row.table, row.key): place for place, row in enumerate(rows) if None not in row.key}
-    return [
-        row
-        for place, row in enumerate(rows)
-        if None in row.key or latest[row.table, row.key] == place
-    ]
+    if len(latest) == len(rows):
+        return list(rows)
+    kept, replaced = [], set()
+    for place, row in enumerate(rows):
+        name = (row.table, row.key)
+        if None not in row.key and latest[name] != place:
+            replaced.add(name)
+        elif name in replaced and row.op is Op.INSERT and TABLES[row.table].stream:
+            kept.append(replace(row, op=Op.UPDATE))
+        else:
+            kept.append(row)
+    return kept

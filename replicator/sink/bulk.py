@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from replicator.change import Op
 from replicator.delivery import Delivered, Delivery, Outcome, Parcel, Rejected, Retry
 from replicator.errors import DestinationUnavailable
-from replicator.model import TABLES
+from replicator.sink.blanks import Blanks
 from replicator.sink.directory import Directory, Refused
 from replicator.sink.judge import Bad, Denied, Failure, Stored, TooLarge, Wait, judged_bulk
 from replicator.sink.link import Link
@@ -39,6 +38,7 @@ class BulkSender:
         self._directory = directory
         self._monotonic = monotonic
         self._witness = Witness(link, directory, self._post)
+        self._blanks = Blanks(link, directory)
 
     def deliver(self, parcels: Sequence[Parcel]) -> Delivery:
         """Raises DestinationRefused; a link or server that fails makes the rest Retry."""
@@ -108,29 +108,13 @@ class BulkSender:
     def _outcomes(self, parcels: Sequence[Parcel], stored: Stored) -> list[Outcome]:
         outcomes: list[Outcome] = []
         delivered = Delivered(stored.receipt)
+        kept = self._blanks.kept(parcels)
         for index, parcel in enumerate(parcels):
-            rejected = stored.rejected.get(index) or self._not_applied(parcel)
+            rejected = stored.rejected.get(index) or kept.get(index)
             outcomes.append(rejected or delivered)
             if index not in stored.rejected:
                 self._witness.saw(parcel, applied=rejected is None)
         return outcomes
-
-    def _not_applied(self, parcel: Parcel) -> Rejected | None:
-        """A NULL that the server accepts and ignores, where there was a value before."""
-        table, body = parcel.row.table, parcel.body
-        if parcel.row.op is not Op.UPDATE or table not in self._link.dialect.keeps_on_null:
-            return None
-        blank = [column for column in body if body[column] is None]
-        if not blank:
-            return None
-        model = TABLES[table]
-        there = self._directory.find(model, {c: body[c] for c in model.natural_key})
-        kept = [column for column in blank if there and there.get(column) is not None]
-        if not kept:
-            return None
-        return Rejected(
-            "null-not-applied", f"this kind of server does not set {', '.join(kept)} to NULL"
-        )
 
     def store_one(self, body: Body) -> Refused | None:
         """Store one row of a table that has no other way. Raises DestinationUnavailable, …."""
@@ -143,5 +127,12 @@ class BulkSender:
             return Refused(bad.detail) if bad else None
         if isinstance(found, Bad):
             self._link.ensure_well()
+            self.ensure_it_stores()
             return Refused(found.words)
         raise self._link.error(found)
+
+    def ensure_it_stores(self) -> None:
+        """Tell "this row is bad" from "no row is stored now": raises DestinationUnavailable."""
+        objection = self._witness.doubt()
+        if objection:
+            raise self._link.error(Wait(f"the central server stores nothing now: {objection}"))

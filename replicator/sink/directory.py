@@ -10,6 +10,7 @@ The rules this file keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from replicator.sink.judge import Bad, Failure, TooLarge, Wait, row_of, rows_of
 from replicator.sink.link import Link
 
 _PAGE_ROWS = 500
+_LOWEST = "-3.5e38"  # below every number that a column can hold
+_CONTENT_RANGE = re.compile(r"items 0-(?P<last>[0-9]+)/(?P<total>[0-9]+)", re.ASCII)
 _JSON = {"Content-Type": "application/json"}
 
 RemoteRow = Mapping[str, Any]
@@ -50,6 +53,33 @@ class Directory:
         columns = [c for c in model.references if isinstance(key.get(c), int)]
         matches = (row for row in self._pages(model, key, columns) if matches_key(row, key))
         return min(matches, key=lambda row: row.get("id", 0), default=None)
+
+    def with_value(
+        self, model: Table, node: int, times: tuple[str, str], column: str
+    ) -> Iterator[RemoteRow]:
+        """A node's stream rows in a stretch of time, both ends included, with a number in a column.
+
+        A filter of the server does it: it may give more rows.
+        """
+        stretch = f"time=ge_{times[0]}&time=le_{times[1]}"
+        yield from self._all(model, f"?nodeId={node}&{stretch}&{column}=ge_{_LOWEST}")
+
+    def first(self, model: Table) -> RemoteRow | None:
+        """Any row of a table, the same one every time; None where it is empty."""
+        rows = self._rows(model, "?sort(%2Bid)=", 0, 1)
+        return rows[0] if rows else None
+
+    def referring(self, model: Table, column: str, remote_id: int) -> int | None:
+        """How many rows have this id in a column; None where the server does not say."""
+        where = f"{_path(model)}/?{column}={remote_id}"
+        reply = self._link.rest.call("GET", where, headers={"Range": "items=0-1"})
+        rows = rows_of(reply, model.name)
+        if not isinstance(rows, list):
+            raise self._link.error(rows)
+        numbers = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+        if numbers is None:
+            return 0 if not rows else None
+        return int(numbers["total" if self._link.dialect.receipts else "last"])
 
     def create(self, model: Table, body: Mapping[str, Value]) -> tuple[RemoteRow, bool] | Refused:
         """A new row, and whether it is new: a server that finds by key may have had it."""
@@ -86,17 +116,22 @@ class Directory:
         filters = "&".join(f"{column}={key[column]}" for column in columns)
         if "time" in model.natural_key:
             filters += f"&time={key['time']}"
+        yield from self._all(model, f"?{filters}{order}".replace("?&", "?"))
+
+    def _all(self, model: Table, rest: str) -> Iterator[RemoteRow]:
         first = 0
         while True:
-            page = self._rows(model, f"?{filters}{order}".replace("?&", "?"), first)
+            page = self._rows(model, rest, first)
             yield from page
             if len(page) < _PAGE_ROWS:
                 return
             first += len(page)
 
-    def _rows(self, model: Table, rest: str, first: int) -> Sequence[RemoteRow]:
+    def _rows(
+        self, model: Table, rest: str, first: int, count: int = _PAGE_ROWS
+    ) -> Sequence[RemoteRow]:
         # The original leaves the last row of a range out, ours does not: both give a whole page.
-        pages = {"Range": f"items={first}-{first + _PAGE_ROWS}"}
+        pages = {"Range": f"items={first}-{first + count}"}
         reply = self._link.rest.call("GET", f"{_path(model)}/{rest}", headers=pages)
         rows = rows_of(reply, model.name)
         if isinstance(rows, list):

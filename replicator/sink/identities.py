@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from replicator.change import Value
+from replicator.change import Op, Value
 from replicator.delivery import Blocked, Rejected
 from replicator.model import TABLES, Identity, Table
 from replicator.sink.bulk import BulkSender
@@ -39,6 +39,9 @@ class References(Protocol):
     def is_deleted(self, table: str, local_id: int) -> bool:
         """Whether the station has deleted it."""
 
+    def born_at(self, table: str, local_id: int) -> int:
+        """The entry that gave an id to another row than had it before; 0 where none did."""
+
 
 class Mappings(Protocol):
     """Local id → remote id, durable."""
@@ -51,9 +54,12 @@ class Mappings(Protocol):
         remote_id: int,
         natural_key: Values,
         matched_by: str,
+        born: int = ...,
     ) -> None: ...
     def owners(self, table: str, remote_id: int) -> list[int]: ...
     def forget(self, table: str, local_id: int) -> None: ...
+    def retire(self, table: str, local_id: int) -> None: ...
+    def is_retired(self, table: str, local_id: int) -> bool: ...
 
 
 class Identities:
@@ -122,7 +128,8 @@ class Identities:
             return clash
         if model.identity is Identity.SAME_ID and how == "found":
             how = "same id"
-        self._mappings.put(model.name, local_id, found["id"], key, how)
+        born = self._born(model, local_id)
+        self._mappings.put(model.name, local_id, found["id"], key, how, born)
         return int(found["id"])
 
     def _look_up(self, model: Table, local_id: int, key: Body) -> RemoteRow | None:
@@ -140,7 +147,8 @@ class Identities:
         if isinstance(made, Refused):
             made = self._create_again(model, local_id, key, body)
         if isinstance(made, Refused):
-            self.outdated(model, row)
+            if not self.outdated(model, row):
+                self._bulk.ensure_it_stores()
             return Blocked(me, f"the central server answers {made.words}")
         self._unseen[me] = key
         if not matches_key(made[0], key):
@@ -176,7 +184,8 @@ class Identities:
             return Blocked(
                 f"{model.name}:{local_id}", f"the central server answers {refused.words}"
             )
-        self._mappings.put(model.name, local_id, number, key, "computed")
+        born = self._born(model, local_id)
+        self._mappings.put(model.name, local_id, number, key, "computed", born)
         self.current[model.name, local_id] = body
         return number
 
@@ -194,6 +203,16 @@ class Identities:
             f"the centre can hold only one of them (id {remote_id} there)",
         )
 
+    def _born(self, model: Table, local_id: int) -> int:
+        """The entry since which the row is this one: its id, and those in its natural key."""
+        born = [self._station.born_at(model.name, local_id)]
+        row = self._station.reference(model.name, local_id) or {}
+        for column, target in model.references.items():
+            number = row.get(column)
+            if column in model.natural_key and isinstance(number, int):
+                born.append(self._born(TABLES[target], number))
+        return max(born)
+
     def body(self, model: Table, row: Values) -> Body | Problem:
         """All columns of a reference row; its own id only where ids are the same everywhere."""
         keeps_id = model.identity is Identity.SAME_ID
@@ -203,6 +222,18 @@ class Identities:
     def reconsider(self, table: str, local_id: int) -> None:
         """The row has changed here: what was wrong with it may be mended."""
         self._rejected.pop((table, local_id), None)
+
+    def retire(self, table: str, local_id: int) -> None:
+        """The station has deleted the row; late rows still find it, another one of that id not."""
+        self._mappings.retire(table, local_id)
+
+    def renew(self, table: str, local_id: int, op: Op) -> None:
+        """The station has the row: what was mapped for an earlier one of that id is not it."""
+        if op is Op.INSERT and self._station.born_at(table, local_id):
+            self._mappings.retire(table, local_id)  # whose delete may not have been seen
+        retired = self._mappings.is_retired(table, local_id)
+        if retired and not self._station.is_deleted(table, local_id):
+            self.forget(table, local_id)
 
     def outdated(self, model: Table, row: Values) -> bool:
         """Forget the mappings of what a refused row refers to and the destination no longer has.

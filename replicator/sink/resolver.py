@@ -60,6 +60,7 @@ class RemoteResolver:
     def apply(self, table: str, local_id: int, op: Op) -> Delivered | Problem:
         """Make the destination's row like the station's latest."""
         if op is Op.DELETE:
+            self._identities.retire(table, local_id)
             return Rejected(
                 "reference-delete",
                 f"the station deleted {table} {local_id}; the centre keeps it, others may use it",
@@ -69,6 +70,7 @@ class RemoteResolver:
         if row is None:
             return Rejected("dangling", f"the outbox no longer has {table} {local_id}")
         self._identities.reconsider(table, local_id)
+        self._identities.renew(table, local_id, op)
         problem = incomplete_key(model, row)
         if problem is not None:
             return problem
@@ -101,7 +103,7 @@ class RemoteResolver:
         if clash is not None:
             self._identities.forget(model.name, local_id)
             return clash
-        if agrees(body, theirs, exact_floats=dialect.exact_floats):
+        if agrees({**body, "id": remote_id}, theirs, exact_floats=dialect.exact_floats):
             return self._done(model, local_id, body, None)
         taken = self._taken(model, remote_id, body)
         if taken is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from replicator.change import Op, Value
@@ -86,12 +87,22 @@ class Rounds:
         self._resolver = resolver
         self._hopeless = hopeless
 
-    def carry_out(self, rows: Sequence[QueuedRow], held: set[str]) -> Round:
-        """Raises DestinationRefused; a link that fails ends the round with a Retry."""
-        done = Round(held)
+    def carry_out(
+        self,
+        rows: Sequence[QueuedRow],
+        held: set[str],
+        known: Mapping[int, Rejected] = MappingProxyType({}),
+    ) -> Round:
+        """``known``: results of rows that need not be tried. Raises DestinationRefused.
+
+        A link that fails ends the round with a Retry.
+        """
+        done = Round(held, dict(known))
         waiting: dict[tuple[str, tuple[Value, ...]], tuple[int, Parcel]] = {}
         try:
             for index, row in enumerate(rows):
+                if index in known:
+                    continue
                 if row.lane in done.held:
                     done.results[index] = Blocked(row.lane, "waits behind older rows of its lane")
                 elif TABLES[row.table].stream:

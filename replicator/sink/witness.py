@@ -16,6 +16,8 @@ from replicator.sink.directory import Directory
 from replicator.sink.judge import Bad, Denied, Failure, Stored, Wait
 from replicator.sink.link import Link
 
+_WITHOUT_FLOATS = ("Node", "House", "RoomType", "Deployment")  # what it says of those is exact
+
 Body = Mapping[str, Value]
 
 
@@ -52,6 +54,21 @@ class Witness:
             self._row = None  # its node is gone there: it bears no witness
         node = self._node(parcel.body)
         return "" if node is None else self._refusal(node)
+
+    def doubt(self) -> str:
+        """Why no reference row may be called bad now; "" where the server stores.
+
+        The last stream row, or a row that the server has, is written as it is; a server that is
+        empty has no witness.
+        """
+        if self._row is not None and self._node(self._row) is not None:
+            return self._refusal(self._row)
+        for table in _WITHOUT_FLOATS:
+            row = self._directory.first(TABLES[table])
+            if row is not None:
+                refused = self._directory.update(TABLES[table], row["id"], row)
+                return refused.words if refused is not None else ""
+        return ""
 
     def _refusal(self, row: Body) -> str:
         found = self._post([row])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ import click.testing
 import pytest
 
 from replicator.cli.main import main
+from tests.cli.scene import Scene
+from tests.faults.centres import KINDS, Centre, Kind, centre_of
+from tests.faults.proxy import FaultProxy
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Station:
         if name.startswith("REPLICATOR_"):
             monkeypatch.delenv(name)
     return Station(tmp_path)
+
+
+@pytest.fixture(params=KINDS)
+def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
+    """An empty central server of each kind."""
+    kind: Kind = request.param
+    with centre_of(kind, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(centre: Centre) -> Iterator[FaultProxy]:
+    """Before it."""
+    with FaultProxy(centre.url) as running:
+        yield running
+
+
+@pytest.fixture
+def scene(proxy: FaultProxy, tmp_path: Path) -> Iterator[Scene]:
+    """Two furnished houses, nothing sent yet."""
+    made = Scene(tmp_path, {"centre": proxy.url})
+    made.furnish()
+    yield made
+    made.close()

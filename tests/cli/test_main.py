@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -62,13 +63,23 @@ def test_version(folder: Station) -> None:
     assert folder.run("--version").output == f"replicator, version {__version__}\n"
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
-def test_every_command_explains_itself(folder: Station, name: str) -> None:
-    result = folder.run(name, "--help")
+def _commands(group: click.Group, *above: str) -> Iterator[tuple[click.Command, list[str]]]:
+    """All commands and groups below, with their names."""
+    for name, command in sorted(group.commands.items()):
+        yield command, [*above, name]
+        if isinstance(command, click.Group):
+            yield from _commands(command, *above, name)
+
+
+@pytest.mark.parametrize("command", list(_commands(main)), ids=lambda found: " ".join(found[1]))
+def test_every_command_explains_itself(
+    folder: Station, command: tuple[click.Command, list[str]]
+) -> None:
+    result = folder.run(*command[1], "--help")
     assert result.exit_code == 0
     assert "Example" in result.output
     assert "--config" in result.output
-    assert main.commands[name].get_short_help_str()
+    assert command[0].get_short_help_str()
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -15,7 +15,14 @@ from sqlite_utils import Database
 
 from replicator.errors import OutboxBusy, OutboxError, OutboxFull
 from replicator.outbox.lock import RoleLock
-from replicator.outbox.store import Kind, open_readonly, open_store, statements, translate
+from replicator.outbox.store import (
+    Kind,
+    _steps,
+    open_readonly,
+    open_store,
+    statements,
+    translate,
+)
 
 
 def test_a_new_outbox_has_the_documented_tables_and_pragmas(tmp_path: Path) -> None:
@@ -33,6 +40,43 @@ def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
         database = open_store(tmp_path / "d.db", "destination")
         assert database.conn.execute("SELECT count(*) FROM cursor").fetchone() == (1,)
         database.close()
+
+
+def first_version(path: Path, kind: Kind, *filling: str) -> None:
+    """A file as the first version left it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    database = Database(connection)
+    steps = _steps(kind)
+    later = [step.name for step in steps.pending(database) if not step.name.startswith("0001_")]
+    steps.apply(database, stop_before=later)
+    for statement in filling:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_destinations_file_of_the_first_version_keeps_all_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "centre.db"
+    first_version(
+        path,
+        "destination",
+        "UPDATE cursor SET seq = 7, row_total = 9",
+        "INSERT INTO mapping VALUES ('House', 1, 5, '{}', 'created', '')",
+    )
+    with pytest.raises(OutboxError, match="older schema"):
+        open_readonly(path, "destination")
+    database = open_store(path, "destination")
+    assert database.execute("SELECT seq, row_total FROM cursor").fetchone() == (7, 9)
+    assert database.execute("SELECT remote_id, born FROM mapping").fetchone() == (5, 0)
+    assert database.execute("SELECT paused_at FROM orders").fetchone() == (None,)
+    database.close()
+
+
+def test_an_outbox_of_the_first_version_keeps_all_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    first_version(path, "outbox", "INSERT INTO reference VALUES ('House', 1, '{}', 3, 0)")
+    database = open_store(path, "outbox")
+    assert database.execute("SELECT seq, born FROM reference").fetchone() == (3, 0)
+    database.close()
 
 
 @pytest.mark.parametrize("open_it", [open_store, open_readonly])

@@ -92,6 +92,25 @@ def test_one_bad_row_among_a_thousand_is_found_and_the_rest_arrives(
     assert firsts == [time for n, time in enumerate(times(1_000)) if n != place], "in order"
 
 
+def test_one_bad_row_among_ten_thousand(
+    sink: Kit, centre: Centre, proxy: FaultProxy, kind: Kind
+) -> None:
+    """Found in about 2·log₂(n) requests more than the one; with ours in that one."""
+    place = 6_543
+    sink.remote("Location", 1)
+    parcels = readings(sink, 10_000, [place])
+    delivery = sink.bulk.deliver(parcels)
+    assert rejected(delivery) == [place]
+    more = delivery.requests - 1
+    assert more <= (2 * math.log2(10_000) + 3 if kind == "original" else 0)
+    check(delivery, parcels, centre)
+    assert len(centre.rows("Reading")) == 9_999
+    arrived = dict.fromkeys(r["time"] for r in proxy.arrivals if r["__table__"] == "Reading")
+    expected = times(10_000)
+    arrived.pop(expected[place], None)  # ours takes the batch, and leaves the bad row out
+    assert list(arrived) == [time for n, time in enumerate(expected) if n != place]
+
+
 def test_ours_names_the_bad_row_in_one_request(tmp_path: Path) -> None:
     with centre_of("ours", tmp_path) as centre, kit(centre.url, tmp_path / "outbox") as sink:
         delivery = sink.bulk.deliver(readings(sink, 1_000, [3, 500]))
