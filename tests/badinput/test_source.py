@@ -126,7 +126,23 @@ def test_a_fresh_server_of_the_same_number(
     old.replicate()
     fresh = world_on(private_mariadb())
     fresh.insert("Reading", *(reading(second) for second in range(25)))
-    refused(fresh.run("tail", "--once"), 5, "heal")
-    assert fresh.run("heal").code == 0
+    healed = fresh.run("tail", "--once")
+    assert healed.code == 0
+    assert "a gap (reset) is being healed" in healed.err, "what was captured last is all there"
     fresh.replicate()
     assert fresh.compare() == RIGHT
+
+
+def test_an_empty_server_of_the_same_number(
+    private_mariadb: MakeServer, world_on: MakeWorld
+) -> None:
+    old = world_on(private_mariadb())
+    for second in range(20):
+        old.insert("Reading", reading(second))
+    old.replicate()
+    other = world_on(private_mariadb())
+    refused(other.run("tail", "--once"), 5, "heal")
+    other.insert("Reading", *(reading(second) for second in range(25)))
+    assert other.run("heal").code == 0
+    other.replicate()
+    assert other.compare() == RIGHT

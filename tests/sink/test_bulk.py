@@ -102,7 +102,7 @@ def test_one_bad_row_among_ten_thousand(
     delivery = sink.bulk.deliver(parcels)
     assert rejected(delivery) == [place]
     more = delivery.requests - 1
-    assert more <= (2 * math.log2(10_000) + 3 if kind == "original" else 0)
+    assert more <= (2 * math.log2(10_000) + 4 if kind == "original" else 0)
     check(delivery, parcels, centre)
     assert len(centre.rows("Reading")) == 9_999
     arrived = dict.fromkeys(r["time"] for r in proxy.arrivals if r["__table__"] == "Reading")
