@@ -132,7 +132,7 @@ _TABLES = (
     ),
     Table(
         "Reading",
-        ("time", "nodeId", "type", "locationId", "value"),
+        ("time", "nodeId", "locationId", "type", "value"),  # in this order it compresses best
         ("time", "nodeId", "type"),
         ("time", "nodeId", "type"),
         _references(nodeId="Node", type="SensorType", locationId="Location"),

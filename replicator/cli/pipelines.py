@@ -15,8 +15,10 @@ from replicator.outbox.store import OUTBOX_FILE, open_store
 from replicator.ship import Ship, ShipSettings
 from replicator.sink.bulk import BulkSender
 from replicator.sink.directory import Directory
+from replicator.sink.express import Express
 from replicator.sink.identities import Identities
 from replicator.sink.link import Link
+from replicator.sink.pace import Pace
 from replicator.sink.resolver import RemoteResolver
 from replicator.sink.rest import Address, Rest
 from replicator.source.binlog import BinlogStream, current_position
@@ -103,6 +105,7 @@ class Delivering:
         self.board = StatusBoard(self.deliveries.database)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
+        self._pace = Pace(destination.batch_rows, destination.batch_bytes)
         self._link: Link | None = None
         self._ship: Ship | None = None
         self.said = self.ship().start()
@@ -120,7 +123,15 @@ class Delivering:
                 self._destination.batch_bytes,
                 self._destination.retry_blocked,
             )
-            self._ship = Ship(self.outbox, self.deliveries, bulk, resolver, settings)
+            self._ship = Ship(
+                self.outbox,
+                self.deliveries,
+                bulk,
+                resolver,
+                settings,
+                express=Express(link, bulk, self._mappings),
+                pace=self._pace,
+            )
         return self._ship
 
     def disconnect(self) -> None:

@@ -7,7 +7,7 @@ so a crash repeats a delivery, which is harmless, and never skips one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ _SUPERSEDE = """
 UPDATE parked SET kind = 'superseded'
 WHERE kind = 'rejected' AND table_name = ? AND key = ? AND (seq, row_index) < (?, ?)
 """
+_REJECTED_KEYS = "SELECT table_name, key FROM parked WHERE kind = 'rejected' LIMIT ?"
+_REJECTED_READ = 2_000
 _RECEIPT = """
 INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
                      receipt, settled_at)
@@ -121,6 +123,13 @@ class Deliveries:
         """Is any row blocked or rejected?"""
         rows = self._query("SELECT 1 FROM parked WHERE kind != 'superseded' LIMIT 1")
         return bool(rows)
+
+    def has_rejected(self, keys: Mapping[str, Set[tuple[Value, ...]]]) -> bool:
+        """Whether a version of any of these rows (table → keys) was rejected, or may have been."""
+        rows = self._query(_REJECTED_KEYS, (_REJECTED_READ + 1,))
+        if len(rows) > _REJECTED_READ:
+            return True
+        return any(tuple(orjson.loads(key)) in keys.get(table, ()) for table, key in rows)
 
     def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
         """The lane in which an older version of this row is held, if any."""

@@ -16,12 +16,16 @@ from replicator.outbox.store import immediate, translated
 
 
 class Mappings:
-    """The mappings in one <destination>.db; looking one up costs a dictionary access."""
+    """The mappings in one <destination>.db; looking one up costs a dictionary access.
+
+    ``changes``  how often one was changed or forgotten; what was made with them before is void
+    """
 
     def __init__(self, database: Database, path: Path, clock: Clock = wall_clock) -> None:
         self._path = path
         self._connection: sqlite3.Connection = database.conn
         self._clock = clock
+        self.changes = 0
         with translated(path):
             rows = self._connection.execute("SELECT table_name, local_id, remote_id FROM mapping")
             self._remote: dict[tuple[str, int], int] = {
@@ -53,6 +57,8 @@ class Mappings:
                     text(self._clock()),
                 ),
             )
+        if self._remote.get((table, local_id), remote_id) != remote_id:
+            self.changes += 1
         self._remote[table, local_id] = remote_id
 
     def forget(self, table: str, local_id: int) -> None:
@@ -62,6 +68,7 @@ class Mappings:
                 "DELETE FROM mapping WHERE table_name = ? AND local_id = ?", (table, local_id)
             )
         self._remote.pop((table, local_id), None)
+        self.changes += 1
 
     def owners(self, table: str, remote_id: int) -> list[int]:
         """The local ids mapped to a remote id, in order."""

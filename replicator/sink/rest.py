@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class Rest:
         self.requests = 0
         self.bytes_sent = 0
         self._session = TimedSession()
+        self._session.exchange.sending = address.timeout
         self._session.auth = _Bearer(address.token)
         self._session.headers["User-Agent"] = f"replicator/{__version__}"
         self._session.headers["Accept"] = "application/json"
@@ -87,6 +89,16 @@ class Rest:
             hint = "nothing is lost; it is tried again"
             raise self._unavailable("the central server cannot be reached", error, hint) from error
         return self._without_token(Reply(status, found, content))
+
+    @contextmanager
+    def meanwhile(self, work: Callable[[], None]) -> Iterator[None]:
+        """Calls inside do ``work``, which raises nothing, while they wait for their answer."""
+        exchange = self._session.exchange
+        usual, exchange.meanwhile = exchange.meanwhile, work
+        try:
+            yield
+        finally:
+            exchange.meanwhile = usual
 
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]

@@ -30,6 +30,7 @@ from replicator.model import TABLES
 _MAPPING_REASONS = frozenset({"refused", "unknown-reference"})
 
 Result = Delivered | Rejected | Blocked
+Deliver = Callable[[Sequence[Parcel]], Delivery]
 
 
 class Sender(Protocol):
@@ -58,9 +59,11 @@ class Round:
 
     ``held``   lanes that are or became held
     ``retry``  why it stopped before the last row; None when every row has a result
+    ``first``  delivers the first rows, instead of the sender: they were sent once already
     """
 
     held: set[str]
+    first: Deliver | None = None
     results: dict[int, Result] = field(default_factory=dict)
     retry: Retry | None = None
     sent: int = 0
@@ -86,9 +89,11 @@ class Rounds:
         self._resolver = resolver
         self._hopeless = hopeless
 
-    def carry_out(self, rows: Sequence[QueuedRow], held: set[str]) -> Round:
+    def carry_out(
+        self, rows: Sequence[QueuedRow], held: set[str], first: Deliver | None = None
+    ) -> Round:
         """Raises DestinationRefused; a link that fails ends the round with a Retry."""
-        done = Round(held)
+        done = Round(held, first)
         waiting: dict[tuple[str, tuple[Value, ...]], tuple[int, Parcel]] = {}
         try:
             for index, row in enumerate(rows):
@@ -143,7 +148,8 @@ class Rounds:
             return True
         places = list(waiting.values())
         waiting.clear()
-        delivery = self._sender.deliver([parcel for _, parcel in places])
+        deliver, done.first = done.first or self._sender.deliver, None
+        delivery = deliver([parcel for _, parcel in places])
         for (index, parcel), outcome in zip(places, delivery.outcomes, strict=True):
             if isinstance(outcome, Retry):
                 done.retry = done.retry or outcome
