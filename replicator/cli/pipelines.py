@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replicator.change import Position
+from replicator.cli import collector
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
 from replicator.outbox.deliveries import Deliveries
@@ -96,6 +97,7 @@ class Delivering:
     """One destination at work: its file, the outbox, and a connection that can be made anew."""
 
     def __init__(self, config: Config, destination: DestinationConfig) -> None:
+        collector.calm()
         folder = config.outbox.path
         self.name = destination.name
         if (folder / OUTBOX_FILE).exists():  # of a tail that is starting it may still be empty

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 _ZSTANDARD = "zstandard"  # an extra: pip install replicator[zstd]
 
@@ -37,14 +38,19 @@ def zlib_levels(weakest: int) -> tuple[Level, ...]:
     )
 
 
+def zstandard() -> Any:
+    """The library, None where it is not installed."""
+    return import_module(_ZSTANDARD) if find_spec(_ZSTANDARD) else None
+
+
 def zstd_levels() -> tuple[Level, ...]:
     """Zstandard, weakest first; empty where its library is not installed."""
-    if find_spec(_ZSTANDARD) is None:
+    library = zstandard()
+    if library is None:
         return ()
-    zstandard = import_module(_ZSTANDARD)
     costs = {3: 5e-9, 9: 25e-9, 17: 200e-9}
     return tuple(
-        Level(zstandard.ZstdCompressor(level=level).compress, cost) for level, cost in costs.items()
+        Level(library.ZstdCompressor(level=level).compress, cost) for level, cost in costs.items()
     )
 
 

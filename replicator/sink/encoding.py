@@ -14,6 +14,7 @@ from replicator.sink.columns import Ids, Part, row_bodies
 from replicator.sink.dialect import Dialect
 from replicator.sink.packed import CONTENT_TYPE, packed
 
+_FEW_ROWS = 48  # of so few the objects compress as well, and people can read them
 _RECEIPTS = {"X-Replicator-Receipt": "1"}
 
 
@@ -47,7 +48,7 @@ class Encoder:
         """Columns: as such, or as the JSON objects that ``rows`` would make of them."""
         count = sum(map(len, parts))
         pairs = list(zip(parts, ids, strict=True))
-        if self._columns:
+        if self._in_columns(count):
             raw = packed([(part.table, part.columns, of) for part, of in pairs])
             return self._content(raw, CONTENT_TYPE, count)
         bodies = list(chain.from_iterable(row_bodies(part, of) for part, of in pairs))
@@ -59,9 +60,12 @@ class Encoder:
 
     def order(self, parts: Sequence[Part]) -> Sequence[int]:
         """The place in the batch of each row of such a body; () where it is the batch's order."""
-        if not self._columns or len(parts) == 1:
+        if len(parts) == 1 or not self._in_columns(sum(map(len, parts))):
             return ()
         return list(chain.from_iterable(part.places or () for part in parts))
+
+    def _in_columns(self, rows: int) -> bool:
+        return self._columns and rows >= _FEW_ROWS
 
     def _content(self, raw: bytes, kind: str, rows: int) -> Content:
         body = self._codec.compress(raw)
