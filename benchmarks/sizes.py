@@ -25,6 +25,7 @@ class Sizes:
     end_to_end: int = 100_000
     plain_end_to_end: int = 500
     wired: int = 20_000
+    backfilled: int = 1_000_000
     backlog: int = 1_000_000
     idle_seconds: float = 20.0
 
@@ -43,6 +44,7 @@ TINY = Sizes(
     end_to_end=1_000,
     plain_end_to_end=10,
     wired=500,
+    backfilled=1_000,
     backlog=3_000,
     idle_seconds=0.3,
 )

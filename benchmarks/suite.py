@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    backfill,
     capture,
     idle,
     memory,
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ship": lambda figures, sizes, _, folder: shipping.measure(figures, sizes, folder),
     "wire": lambda figures, sizes, _, folder: wire.measure(figures, sizes, folder),
     "end-to-end": whole.measure,
+    "backfill": backfill.measure,
     "memory": memory.measure,
     "idle": idle.measure,
 }
