@@ -27,6 +27,7 @@ class Sizes:
     wired: int = 20_000
     backfilled: int = 1_000_000
     backlog: int = 1_000_000
+    live_packets: int = 500
     idle_seconds: float = 20.0
 
 
@@ -46,5 +47,6 @@ TINY = Sizes(
     wired=500,
     backfilled=1_000,
     backlog=3_000,
+    live_packets=5,
     idle_seconds=0.3,
 )

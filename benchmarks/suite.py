@@ -9,6 +9,7 @@ from benchmarks import (
     backfill,
     capture,
     idle,
+    latency,
     memory,
     outbox,
     shipping,
@@ -32,4 +33,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "backfill": backfill.measure,
     "memory": memory.measure,
     "idle": idle.measure,
+    "latency": latency.measure,
 }

@@ -100,7 +100,10 @@ class Captured:
 
 
 class Tail:
-    """Captures one source into one outbox. The caller holds the role's lock."""
+    """Captures one source into one outbox. The caller holds the role's lock.
+
+    ``announce``  called when rows have become durable
+    """
 
     def __init__(
         self,
@@ -109,12 +112,14 @@ class Tail:
         settings: TailSettings,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._writer = writer
         self._settings = settings
         self._clock = clock
         self._monotonic = monotonic
+        self._announce = announce
         self._stream: Stream | None = None
         self._tables: Tables | None = None
         self._saved_at = monotonic()
@@ -146,6 +151,8 @@ class Tail:
         for event in events:
             self._take(event)
         rows += self._flush(stream)
+        if rows:
+            self._announce()
         return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)
 
     def _open(self) -> Stream:

@@ -23,6 +23,7 @@ from replicator.errors import (
     ReplicatorError,
 )
 from replicator.outbox import clock
+from replicator.outbox.bell import Ear
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status
 from replicator.outbox.store import OUTBOX_FILE
@@ -30,7 +31,8 @@ from replicator.ship import Shipped
 from replicator.sink.backoff import Backoff
 
 _LOG = logging.getLogger("replicator.ship")
-_IDLE_SECONDS = 0.05
+_IDLE_SECONDS = 1.0  # between looks at the outbox, where tail rings when there is news
+_DEAF_SECONDS = 0.05  # where it cannot
 _REFUSED_SECONDS = 60.0
 _TRIES_ONCE = 6
 
@@ -90,15 +92,17 @@ def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once:
         if stop.is_set():
             return
         delivering = Delivering(config, destination)
+        ear = Ear(config.outbox.path, destination.name)
         if delivering.said:
             _LOG.warning("%s: %s", destination.name, delivering.said)
         try:
-            _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop)
+            _until_nothing_waits(delivering, stop) if once else _follow(delivering, ear, stop)
             delivering.board.show(Status("stopped"))
         except ReplicatorError as error:
             delivering.board.show(Status("stopped", str(error)))
             raise
         finally:
+            ear.close()
             delivering.close()
     finally:
         lock.release()
@@ -126,7 +130,7 @@ def _until_nothing_waits(delivering: Delivering, stop: Stop) -> None:
         stop.wait(min(retry.after or backoff.delay(), 5.0))
 
 
-def _follow(delivering: Delivering, stop: Stop) -> None:
+def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
         version = delivering.outbox.version()
@@ -147,7 +151,7 @@ def _follow(delivering: Delivering, stop: Stop) -> None:
         backoff.reset()
         delivering.board.show(Status("running"))
         if result.idle:
-            _wait_for_news(delivering, version, stop)
+            _wait_for_news(delivering, version, ear, stop)
 
 
 def _step(delivering: Delivering) -> Shipped | Retry:
@@ -177,9 +181,11 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
     stop.wait(delay)
 
 
-def _wait_for_news(delivering: Delivering, version: int, stop: Stop) -> None:
+def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -> None:
     """Sleep until tail has committed, or a held lane is due; asking costs microseconds."""
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
-    while not stop.wait(_IDLE_SECONDS):
+    pause = _DEAF_SECONDS if ear.fileno is None else _IDLE_SECONDS
+    while not stop.wait(pause, ear.fileno):
+        ear.hush()
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
             return
