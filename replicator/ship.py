@@ -49,6 +49,10 @@ class Shipped:
     idle: bool = False
 
 
+def _unknown(_table: str, _local_id: int) -> None:
+    """A look-up where the lane does not matter."""
+
+
 class Ship:
     """Delivers one outbox to one destination. The caller holds the role's lock."""
 
@@ -150,6 +154,8 @@ class Ship:
     def _look_ahead(self, batch: Due) -> None:
         """Prepare what comes behind a batch, where that fills another one."""
         assert self._express is not None
+        if len(batch) < self._pace.limit():
+            return
         try:
             following = self._due(batch.end)
             if len(following) >= self._pace.limit():
@@ -193,9 +199,8 @@ class Ship:
     def _settle_whole(self, batch: Due, load: Load, attempt: Attempt) -> Shipped:
         """All of a batch was stored by one request."""
         assert self._express is not None
-        lanes = Lanes(self._outbox.reference)
-        rows = LazyRows(batch, lanes)
-        (last,) = queued_rows(batch.last, lanes)
+        rows = LazyRows(batch, Lanes(self._outbox.reference))
+        (last,) = queued_rows(batch.last, Lanes(_unknown))
         body = self._resolver.body(last)
         assert isinstance(body, Mapping), "its mappings hold"
         self._express.saw(Parcel(last, body))

@@ -17,7 +17,7 @@ ZLIB, ZSTD = "deflate", "zstd"  # as Content-Encoding names them
 
 _SHARE = 0.1  # of the time that an exchange takes
 _WEIGHT = 0.2  # of the newest measurement
-_SMALL = 4_096  # bytes; so few are compressed as well as can be
+_SMALL = 4_096  # bytes; so few every destination reads as zlib, and they cost nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def zstd_levels() -> tuple[Level, ...]:
 
 
 class Codec:
-    """Compresses bodies of one kind for one link. ``encoding``: what to call the result."""
+    """Compresses bodies of one kind for one link. ``encoding``: what the levels make."""
 
     def __init__(
         self,
@@ -63,21 +63,22 @@ class Codec:
         levels: Sequence[Level],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.encoding = encoding
+        self._encoding = encoding
         self._levels = levels
         self._costs = [level.cost for level in levels]
         self._clock = clock
         self._exchange: float | None = None
 
-    def compress(self, raw: bytes) -> bytes:
-        """By the strongest level that the link is worth."""
-        number = self._chosen(len(raw))
+    def compress(self, raw: bytes) -> tuple[str, bytes]:
+        """By the strongest level that the link is worth; encoding and content."""
+        if len(raw) <= _SMALL:
+            return ZLIB, zlib.compress(raw, 9)
+        number = self._chosen()
         began = self._clock()
         content = self._levels[number].compress(raw)
-        if len(raw) > _SMALL:
-            taken = (self._clock() - began) / len(raw)
-            self._costs[number] += _WEIGHT * (taken - self._costs[number])
-        return content
+        taken = (self._clock() - began) / len(raw)
+        self._costs[number] += _WEIGHT * (taken - self._costs[number])
+        return self._encoding, content
 
     def exchanged(self, raw_bytes: int, seconds: float) -> None:
         """A body of so many bytes before compression took so long, from request to answer."""
@@ -86,9 +87,7 @@ class Codec:
             known = taken if self._exchange is None else self._exchange
             self._exchange = known + _WEIGHT * (taken - known)
 
-    def _chosen(self, raw_bytes: int) -> int:
-        if raw_bytes <= _SMALL:
-            return len(self._levels) - 1
+    def _chosen(self) -> int:
         if self._exchange is None:
             return len(self._levels) // 2
         worth = [

@@ -68,6 +68,6 @@ class Encoder:
         return self._columns and rows >= _FEW_ROWS
 
     def _content(self, raw: bytes, kind: str, rows: int) -> Content:
-        body = self._codec.compress(raw)
-        headers = {"Content-Type": kind, "Content-Encoding": self._codec.encoding, **self._headers}
+        encoding, body = self._codec.compress(raw)
+        headers = {"Content-Type": kind, "Content-Encoding": encoding, **self._headers}
         return Content(body, headers, rows, len(raw), self._codec)

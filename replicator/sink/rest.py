@@ -61,6 +61,12 @@ class Rest:
         self._session.headers["User-Agent"] = f"replicator/{__version__}"
         self._session.headers["Accept"] = "application/json"
         self._session.headers["Accept-Encoding"] = "gzip"
+        # Asked of the environment once: requests would search it through at every request. The CA
+        # file is not said on the session: there REQUESTS_CA_BUNDLE would win over it.
+        verify = str(address.ca_file) if address.ca_file else True
+        found = self._session.merge_environment_settings(address.url, {}, None, verify, None)
+        self._proxies, self._verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
 
     def call(
         self,
@@ -111,8 +117,8 @@ class Rest:
             timeout=(self.address.connect_timeout, self.address.timeout),
             allow_redirects=False,
             stream=True,
-            # Said here, not on the session: there REQUESTS_CA_BUNDLE would win over it.
-            verify=str(self.address.ca_file) if self.address.ca_file else True,
+            proxies=self._proxies,
+            verify=self._verify,
         ) as answer:
             content = bytearray()
             while part := answer.raw.read1(_CHUNK, decode_content=False):
