@@ -27,6 +27,10 @@ class Sizes:
     wired: int = 20_000
     backfilled: int = 1_000_000
     backlog: int = 1_000_000
+    large_backlog: int = 10_000_000
+    steps: int = 40
+    large_centre: int = 10_000_000
+    small_centre: int = 10_000
     live_packets: int = 500
     idle_seconds: float = 20.0
 
@@ -47,6 +51,10 @@ TINY = Sizes(
     wired=500,
     backfilled=1_000,
     backlog=3_000,
+    large_backlog=5_000,
+    steps=2,
+    large_centre=5_000,
+    small_centre=500,
     live_packets=5,
     idle_seconds=0.3,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     backfill,
     capture,
+    growth,
     idle,
     latency,
     memory,
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "end-to-end": whole.measure,
     "backfill": backfill.measure,
     "memory": memory.measure,
+    "growth": lambda figures, sizes, _, folder: growth.measure(figures, sizes, folder),
     "idle": idle.measure,
     "latency": latency.measure,
 }
