@@ -95,6 +95,8 @@ class Server(Rest):
             return 200, {"server": "replicator-central", "features": FEATURES}
         if path.startswith("sensortype/"):
             return 200, TYPES
+        if path.startswith("reading/"):
+            return 200, []
         if method == "GET" and path.startswith("location/"):
             number = int(path.partition("/")[2]) if path[9:].isdigit() else 0
             return 200, [{"__table__": "Location", "id": i} for i in self.locations if i == number]
