@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -75,7 +76,8 @@ class Server(Rest):
         self.bytes_sent += len(body or b"")
         bulk = path == "bulk/"
         rows = bulk_rows(body or b"") if bulk else []
-        self.log.append((method, path, rows))
+        by_table = sorted(rows, key=itemgetter("__table__"))  # columns come table by table
+        self.log.append((method, path, by_table))
         fate = self._script.pop(0) if self._script and bulk else ""
         if bulk:
             self._work()

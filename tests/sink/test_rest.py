@@ -396,7 +396,10 @@ def test_work_is_done_while_an_answer_is_awaited() -> None:
             time.sleep(0.005)
         peer.say(HEAD + b"Content-Length: 2\r\n\r\n[]")
 
-    with RawServer(script) as server, client(server.url, 5.0) as rest:
-        with rest.meanwhile(lambda: order.append("worked")):
-            assert rest.call("GET", "sensortype/").body == b"[]"
+    with (
+        RawServer(script) as server,
+        client(server.url, 5.0) as rest,
+        rest.meanwhile(lambda: order.append("worked")),
+    ):
+        assert rest.call("GET", "sensortype/").body == b"[]"
     assert "worked" in order
