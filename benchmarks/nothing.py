@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
+import zstandard
 
 from replicator.sink.dialect import OURS
+from replicator.sink.packed import MAGIC
 
-_FEATURES = ("receipts", "delete", "sensor-get", "idempotent-create")
+_FEATURES = ("receipts", "delete", "sensor-get", "idempotent-create", "columns", "zstd")
 _CAPABILITIES = orjson.dumps({"server": OURS.name, "version": "0", "features": _FEATURES})
 _MARK = b'"__table__"'
 
@@ -59,8 +61,7 @@ class _Server(socketserver.ThreadingTCPServer):
         if path == "/rest/bulk/":
             if not receipts:
                 return 201, b"[]"
-            rows = zlib.decompress(body).count(_MARK)
-            return 200, orjson.dumps({"receipt": "r", "stored": rows, "rejected": []})
+            return 200, orjson.dumps({"receipt": "r", "stored": _rows(body), "rejected": []})
         if path == "/rest/capabilities/":
             return 200, _CAPABILITIES
         if method == "POST" and path != "/rest/reading/":
@@ -72,6 +73,16 @@ class _Server(socketserver.ThreadingTCPServer):
         self._last_id += 1
         name = next(table for table in OURS.listed if f"/rest/{table.lower()}/" == path)
         return orjson.dumps({"id": self._last_id, **row, "__table__": name})
+
+
+def _rows(body: bytes) -> int:
+    """How many rows a compressed body has."""
+    zstd = body.startswith(zstandard.FRAME_HEADER)
+    raw = zstandard.ZstdDecompressor().decompress(body) if zstd else zlib.decompress(body)
+    if not raw.startswith(MAGIC):
+        return raw.count(_MARK)
+    length = int.from_bytes(raw[4:8], "big")
+    return sum(int(part["rows"]) for part in orjson.loads(raw[8 : 8 + length])["parts"])
 
 
 def main(arguments: Sequence[str]) -> None:

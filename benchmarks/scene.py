@@ -35,17 +35,24 @@ url = {url}
 
 [central]
 listen = 127.0.0.1:{port}
-database = sqlite:///{folder}/central.db
+database = {centre}
 """
 
 
 class Scene:
     """A folder with a replicator.ini; ``station`` None where only the outbox's far side is needed.
 
-    ``url``  of the central server; without one, where ``central()`` will listen
+    ``url``     of the central server; without one, where ``central()`` will listen
+    ``centre``  the central server's database, as an SQLAlchemy URL; without one, a file of SQLite
     """
 
-    def __init__(self, folder: Path, station: StationDatabase | None = None, url: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        station: StationDatabase | None = None,
+        url: str = "",
+        centre: str = "",
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         port = free_port()
@@ -60,6 +67,7 @@ class Scene:
                 folder=folder,
                 url=self.url,
                 port=port,
+                centre=centre or f"sqlite:///{folder}/central.db",
             )
         )
 

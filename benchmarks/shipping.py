@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -106,10 +107,13 @@ def _cell(value: Value) -> Value:
 
 
 @contextmanager
-def introduced(scene: Scene, name: str) -> Iterator[Delivering]:
-    """A new destination's delivery at work, what its readings refer to already delivered."""
+def introduced(scene: Scene, name: str, **settings: Any) -> Iterator[Delivering]:
+    """A new destination's delivery at work, what its readings refer to already delivered.
+
+    ``settings``  of the destination, in place of the configured ones
+    """
     config = scene.config()
-    delivering = Delivering(config, replace(config.destinations[0], name=name))
+    delivering = Delivering(config, replace(config.destinations[0], name=name, **settings))
     try:
         while delivering.deliveries.cursor().row_total < REFERENCE_ROWS:
             ship_step(delivering)

@@ -25,9 +25,15 @@ class Sizes:
     end_to_end: int = 100_000
     plain_end_to_end: int = 500
     wired: int = 20_000
+    backfilled: int = 1_000_000
     backlog: int = 1_000_000
     history: int = 10_000_000
     transaction: int = 1_000_000
+    large_backlog: int = 10_000_000
+    steps: int = 40
+    large_centre: int = 10_000_000
+    small_centre: int = 10_000
+    live_packets: int = 500
     idle_seconds: float = 20.0
     verified: int = 1_000_000
 
@@ -46,9 +52,15 @@ TINY = Sizes(
     end_to_end=1_000,
     plain_end_to_end=10,
     wired=500,
+    backfilled=1_000,
     backlog=3_000,
     history=12_000,
     transaction=3_000,
+    large_backlog=5_000,
+    steps=2,
+    large_centre=5_000,
+    small_centre=500,
+    live_packets=5,
     idle_seconds=0.3,
     verified=3_000,
 )

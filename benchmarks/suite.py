@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    backfill,
     capture,
+    growth,
     idle,
+    latency,
     memory,
     outbox,
     shipping,
@@ -30,6 +33,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "wire": lambda figures, sizes, _, folder: wire.measure(figures, sizes, folder),
     "end-to-end": whole.measure,
     "verify": verify.measure,
+    "backfill": backfill.measure,
     "memory": memory.measure,
+    "growth": lambda figures, sizes, _, folder: growth.measure(figures, sizes, folder),
     "idle": idle.measure,
+    "latency": latency.measure,
 }

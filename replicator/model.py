@@ -35,6 +35,7 @@ class Table:
     ``whole_key``    no part of the natural key may be NULL (elsewhere NULL is a value like another)
     ``lane``         columns to follow, reference by reference, to the house that orders the row
     ``node``         column with the node that orders it where no house is known
+    ``sent``         the columns in the order in which a body has them; empty: as ``columns``
     """
 
     name: str
@@ -50,6 +51,12 @@ class Table:
     whole_key: bool = False
     lane: tuple[str, ...] = ()
     node: str = ""
+    sent: tuple[str, ...] = ()
+
+    @property
+    def body_columns(self) -> tuple[str, ...]:
+        """The columns in the order in which a body has them."""
+        return self.sent or self.columns
 
 
 def _references(**tables: str) -> Mapping[str, str]:
@@ -140,6 +147,7 @@ _TABLES = (
         stream=True,
         lane=("locationId", "houseId"),
         node="nodeId",
+        sent=("time", "nodeId", "locationId", "type", "value"),  # so it compresses best
     ),
     Table(
         "NodeState",

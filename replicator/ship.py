@@ -3,6 +3,9 @@
 A step reads as the promise: due → sift → resolve → send → judge → settle. The cursor moves only
 past rows that the destination confirmed or that are parked, in the same transaction that records
 them; whatever dies in between, the rows are sent again, and sending twice changes nothing.
+
+While a request is under way the next batch is prepared (sink.express); it is sent only if the
+cursor has come to where it begins.
 """
 
 from __future__ import annotations
@@ -12,19 +15,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from replicator.change import Op
-from replicator.delivery import Blocked, Delivered, QueuedRow, Rejected, Retry
+from replicator.delivery import Blocked, Delivered, Parcel, QueuedRow, Rejected, Retry
+from replicator.errors import ReplicatorError
 from replicator.model import TABLES
 from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.resends import Resends
-from replicator.sink.batch import Due, Mark, due, folded, queued_rows
+from replicator.sink.batch import Due, LazyRows, Mark, due, folded, queued_rows
+from replicator.sink.bulk import Attempt
+from replicator.sink.express import Express, Load
 from replicator.sink.former import misplaced
 from replicator.sink.lanes import Lanes
+from replicator.sink.pace import Pace
 from replicator.sink.picked import picked
-from replicator.sink.round import Resolver, Result, Round, Rounds, Sender
+from replicator.sink.round import Deliver, Resolver, Result, Round, Rounds, Sender
 
-_SLOW_SECONDS = 10.0
-_FEWEST_ROWS = 10
 _TABLE_ORDER = tuple(TABLES)
 
 
@@ -32,7 +37,7 @@ _TABLE_ORDER = tuple(TABLES)
 class ShipSettings:
     """``batch_rows``, ``batch_bytes``: upper bounds; ``retry_blocked``: seconds between tries."""
 
-    batch_rows: int = 2_000
+    batch_rows: int = 10_000
     batch_bytes: int = 256 << 10
     retry_blocked: float = 60.0
 
@@ -47,6 +52,10 @@ class Shipped:
     idle: bool = False
 
 
+def _unknown(_table: str, _local_id: int) -> None:
+    """A look-up where the lane does not matter."""
+
+
 class Ship:
     """Delivers one outbox to one destination. The caller holds the role's lock."""
 
@@ -58,15 +67,20 @@ class Ship:
         resolver: Resolver,
         settings: ShipSettings,
         clock: Callable[[], float] = time.time,
+        *,
+        express: Express | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._outbox = outbox
         self._deliveries = deliveries
         self._resends = Resends(deliveries.database, deliveries.path)
         self._rounds = Rounds(sender, resolver, self._hopeless)
+        self._resolver = resolver
         self._settings = settings
         self._clock = clock
-        self._rows = settings.batch_rows
-        self._row_bytes = 16.0
+        self._express = express
+        self._pace = pace or Pace(settings.batch_rows, settings.batch_bytes)
+        self._ahead: tuple[Due, Load] | None = None
 
     def start(self) -> str:
         """Check the cursor against the outbox; rewind where they disagree. What was done, or ""."""
@@ -106,25 +120,63 @@ class Ship:
             return self._drain(ripe)
         if self._resends.pending():
             return self._resend(set(lanes))
-        batch = self._due()
+        batch, load = self._next(self._express if not lanes and self._is_plain() else None)
         if not batch.slices:
             return Shipped(idle=True)
+        attempt = self._sent(batch, load) if load else None
+        if attempt is not None and attempt.receipt is not None:
+            assert load is not None
+            return self._settle_whole(batch, load, attempt)
         rows = self._renewed(folded(queued_rows(batch, Lanes(self._outbox.reference))))
         rows = self._joined(rows) if lanes else rows
-        done = self._rounds.carry_out(rows, set(lanes), self._misplaced(rows))
+        judging = self._judging(attempt)
+        done = self._rounds.carry_out(rows, set(lanes), self._misplaced(rows), judging)
         self._adapt(done)
         return self._settle(batch, rows, done)
 
-    def _due(self) -> Due:
+    def _next(self, express: Express | None) -> tuple[Due, Load | None]:
+        """What is due behind the cursor, and the load of it: prepared before, or now."""
         cursor = self._deliveries.cursor()
         start = Mark(cursor.seq, cursor.row_index, cursor.position, cursor.row_total)
-        entries = self._outbox.entries(cursor.seq)
-        batch = due(start, entries, self._limit())
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0].start == start:
+            batch, load = ahead
+            if express and express.holds(load):
+                return batch, load
+        else:
+            batch = self._due(start)
+        return batch, express.prepare(batch) if express and batch.slices else None
+
+    def _due(self, start: Mark) -> Due:
+        entries = self._outbox.entries(start.seq)
+        batch = due(start, entries, self._pace.limit())
         entries.close()
         return batch
 
-    def _limit(self) -> int:
-        return max(1, min(self._rows, int(self._settings.batch_bytes / self._row_bytes)))
+    def _sent(self, batch: Due, load: Load) -> Attempt:
+        """Send a load, and look ahead while the destination works on it."""
+        assert self._express is not None
+        return self._express.send(load, lambda: self._look_ahead(batch))
+
+    def _look_ahead(self, batch: Due) -> None:
+        """Prepare what comes behind a batch, where that fills another one."""
+        assert self._express is not None
+        if len(batch) < self._pace.limit():
+            return
+        try:
+            following = self._due(batch.end)
+            if len(following) >= self._pace.limit():
+                load = self._express.prepare(following)
+                self._ahead = (following, load) if load else None
+        except ReplicatorError:  # the next step meets it again, where it can be told
+            self._ahead = None
+
+    def _judging(self, attempt: Attempt | None) -> Deliver | None:
+        return self._express.judging(attempt) if self._express and attempt else None
+
+    def _is_plain(self) -> bool:
+        """No id has been used again, and nothing that was deleted here is left there."""
+        return not self._outbox.born() and not self._deliveries.has_undeleted()
 
     def _misplaced(self, rows: Sequence[QueuedRow]) -> dict[int, Rejected]:
         """Rows that refer to an id which belongs to another row by now."""
@@ -155,13 +207,8 @@ class Ship:
         return joined
 
     def _adapt(self, done: Round) -> None:
-        """Smaller batches on a link that fails or is slow, larger ones while it carries them."""
-        if done.sent and not done.retry:
-            self._row_bytes += 0.2 * (done.bytes_sent / done.sent - self._row_bytes)
-        if done.retry or done.too_large or done.seconds > _SLOW_SECONDS:
-            self._rows = max(_FEWEST_ROWS, min(self._rows, done.sent) // 2)
-        elif done.sent:
-            self._rows = min(self._settings.batch_rows, self._rows * 2)
+        failed = bool(done.retry) or done.too_large
+        self._pace.learn(done.sent, done.bytes_sent, done.seconds, failed=failed)
 
     def _hopeless(self, waits_for: str, op: Op) -> Rejected | None:
         """Why waiting does not help a row: the station lacks the one it refers to.
@@ -180,6 +227,23 @@ class Ship:
             return Rejected("read-again", detail, superseded=True)
         return Rejected("dangling", f"it refers to {waits_for}, which the station does not have")
 
+    def _settle_whole(self, batch: Due, load: Load, attempt: Attempt) -> Shipped:
+        """All of a batch was stored by one request."""
+        assert self._express is not None
+        rows = LazyRows(batch, Lanes(self._outbox.reference))
+        (last,) = queued_rows(batch.last, Lanes(_unknown))
+        body = self._resolver.body(last)
+        assert isinstance(body, Mapping), "its mappings hold"
+        self._express.saw(Parcel(last, body))
+        cost = (attempt.requests, attempt.bytes_sent, attempt.seconds)
+        self._pace.learn(len(rows), attempt.bytes_sent, attempt.seconds, failed=False)
+        end = batch.end
+        cursor = Cursor(end.seq, end.row_index, end.position, end.row_total)
+        settlement = Settlement(cursor, rows, [], *cost, attempt.receipt or "")
+        check = self._deliveries.has_rejected({part.table: part.keys for part in load.parts})
+        self._deliveries.settle(settlement, 0.0, check_parked=check)
+        return Shipped(len(rows))
+
     def _settle(self, batch: Due, rows: Sequence[QueuedRow], done: Round) -> Shipped:
         results = done.settled(rows)
         complete = len(results) == len(rows)
@@ -191,7 +255,7 @@ class Ship:
 
     def _drain(self, lane: str) -> Shipped:
         """Send a held lane's rows in order, up to the first that still waits."""
-        held_rows = self._deliveries.lane_rows(lane, self._limit())
+        held_rows = self._deliveries.lane_rows(lane, self._pace.limit())
         rows = [row for row, _ in held_rows]
         done = self._rounds.carry_out(rows, set(), self._misplaced(rows))
         self._adapt(done)
@@ -209,7 +273,7 @@ class Ship:
 
     def _resend(self, lanes: set[str]) -> Shipped:
         """Send rows behind the cursor again, as an operator wants."""
-        chosen = [(self._outbox.entry(s), s, p) for s, p in self._resends.first(self._limit())]
+        chosen = [(self._outbox.entry(s), s, p) for s, p in self._resends.first(self._pace.limit())]
         gone = [(seq, place) for entry, seq, places in chosen if entry is None for place in places]
         batch = picked((entry, places) for entry, _, places in chosen if entry is not None)
         rows = self._joined(queued_rows(batch, Lanes(self._outbox.reference)))

@@ -82,7 +82,10 @@ class Captured:
 
 
 class Tail:
-    """Captures one source into one outbox. The caller holds the role's lock."""
+    """Captures one source into one outbox. The caller holds the role's lock.
+
+    ``announce``  called when rows have become durable
+    """
 
     def __init__(
         self,
@@ -91,12 +94,14 @@ class Tail:
         settings: TailSettings,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._writer = writer
         self._settings = settings
         self._clock = clock
         self._monotonic = monotonic
+        self._announce = announce
         self._stream: Stream | None = None
         automatic = settings.heal == "automatic" and settings.snapshot
         reading = Reading(settings.snapshot_chunk, settings.mark_rows, automatic)
@@ -136,6 +141,8 @@ class Tail:
         for event in events:
             self._take(event)
         rows += self._flush(stream)
+        if rows:
+            self._announce()
         if not stream.pending:
             self._catch_up.mark()
         return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)

@@ -29,11 +29,14 @@ _FIGURES = {
     "outbox": {"outbox_append", "outbox_read", "outbox_size", "json_encode"},
     "tail": {"outbox_bulk"},
     "ship": {"ship_null"},
-    "wire": {"wire"},
+    "wire": {"wire", "wire_original", "wire_central"},
     "end-to-end": {"end_to_end"},
     "verify": {"verify"},
+    "backfill": {"backfill_mariadb", "backfill_sqlite"},
     "memory": {"memory", "capture_memory"},
+    "growth": {"growth", "backlog_memory"},
     "idle": {"idle"},
+    "latency": {"latency"},
 }
 
 

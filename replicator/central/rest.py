@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
@@ -14,12 +14,14 @@ from flask import Blueprint, Response, current_app, g, request
 from replicator import __version__
 from replicator.central import bulk, digests, listing, resources, summaries
 from replicator.central.auth import authenticate
-from replicator.central.body import decode, too_large
+from replicator.central.body import decode, too_large, unwrapped
 from replicator.central.filters import parse_query
+from replicator.central.packed import CONTENT_TYPE, unpack
 from replicator.central.problems import Problem
 from replicator.central.schema import BY_PATH, CentralTable
 from replicator.central.settings import DEFAULT_PAGE, MAX_PAGE, MAX_ROWS, CentralSettings
 from replicator.central.store import Database
+from replicator.sink.codec import ZSTD, zstandard
 
 FEATURES = (
     "receipts",
@@ -29,10 +31,13 @@ FEATURES = (
     "idempotent-create",
     "null-filter",
     "digests",
+    "columns",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
 _ID = "int(max=2147483647):number"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 rest = Blueprint("rest", __name__, url_prefix="/rest")
@@ -55,17 +60,17 @@ def _settings() -> CentralSettings:
     return found
 
 
-def _body() -> Any:
+def _sent(of: Callable[[bytes, str, int, int], T]) -> T:
+    """The request's body as ``decode`` or ``unwrapped`` gives it."""
     limit = _settings().max_body
     if request.content_length is not None and request.content_length > limit:
         raise too_large(f"the body has {request.content_length} bytes, at most {limit}")
     raw = request.stream.read(limit + 1)
-    encoding = request.headers.get("Content-Encoding", "")
-    return decode(raw, encoding, limit, _settings().max_inflated)
+    return of(raw, request.headers.get("Content-Encoding", ""), limit, _settings().max_inflated)
 
 
 def _one_row() -> dict[str, object]:
-    body = _body()
+    body = _sent(decode)
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
@@ -104,7 +109,7 @@ def _capabilities() -> Response:
         "default_page": DEFAULT_PAGE,
         "max_page": MAX_PAGE,
     }
-    features = list(FEATURES)
+    features = [*FEATURES, *([ZSTD] if zstandard() else [])]
     server = "replicator-central"
     return answer(
         {"server": server, "version": __version__, "features": features, "limits": limits}
@@ -113,23 +118,31 @@ def _capabilities() -> Response:
 
 def _post_bulk() -> Response:
     """Many rows of any tables."""
-    body = _body()
+    wants_receipt = request.headers.get(RECEIPT_HEADER) == "1"
+    if request.mimetype == CONTENT_TYPE:
+        if not wants_receipt:
+            raise Problem(400, "bad-columns", f"columns come with {RECEIPT_HEADER}: 1")
+        parts = unpack(_sent(unwrapped))
+        return _receipt(bulk.store_packed(_database(), parts, g.station))
+    body = _sent(decode)
     if not isinstance(body, list):
         raise Problem(400, "bad-body", "bulk/ takes a JSON list of rows")
     if len(body) > MAX_ROWS:
         raise too_large(f"{len(body)} rows, at most {MAX_ROWS}")
-    if request.headers.get(RECEIPT_HEADER) != "1":
+    if not wants_receipt:
         bulk.store(_database(), body, g.station, plain=True)
         return answer([], 201)
-    receipt = bulk.store(_database(), body, g.station, plain=False)
+    return _receipt(bulk.store(_database(), body, g.station, plain=False))
+
+
+def _receipt(receipt: bulk.Receipt) -> Response:
     if receipt.rejected:
-        first = min(receipt.rejected)
         log.info(
             "%s: %d of %d rows rejected, the first: %s",
             g.station or "a station",
             len(receipt.rejected),
-            len(body),
-            receipt.rejected[first],
+            receipt.stored + len(receipt.rejected),
+            receipt.rejected[min(receipt.rejected)],
         )
     rejected = [
         {"index": index, "reason": refusal.reason, "detail": refusal.detail}
@@ -140,7 +153,7 @@ def _post_bulk() -> Response:
 
 def _post_digests() -> Response:
     """Counts and digests of readings or node states, by group; changes nothing."""
-    asked = digests.parse(_body())
+    asked = digests.parse(_sent(decode))
     found = _database().read(lambda c: digests.read_digests(c, asked))
     groups = [[*key, tally.count, tally.to_text()] for key, tally in found.groups.items()]
     return answer({"groups": groups, "after": found.after})

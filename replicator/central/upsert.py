@@ -25,14 +25,18 @@ def upsert(
     rows: Sequence[Row],
     *,
     keep: frozenset[str] = frozenset(),
+    in_order: bool = False,
 ) -> None:
     """Insert ``rows`` (cells in the order of ``columns``); where the primary key exists, overwrite.
 
-    ``keep``: columns that a NULL does not overwrite. No primary key may occur twice in ``rows``;
+    ``keep``: columns that a NULL does not overwrite. ``in_order``: stream rows already are in the
+    order of their primary key. No primary key may occur twice in ``rows``;
     they must have passed validate.check_rows.
     """
     dialect = connection.dialect
-    if table.stream:  # in the order of the key: neighbours on disk, and no deadlock with others
+    if (
+        table.stream and not in_order
+    ):  # in the order of the key: neighbours on disk, and no deadlock with others
         rows = sorted(rows, key=itemgetter(*map(columns.index, table.primary_key)))
     into = f"{_name(dialect, table.name)} ({_names(dialect, columns)})"
     head = f"INSERT INTO {into} VALUES "  # noqa: S608  # names of the schema, quoted

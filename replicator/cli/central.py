@@ -7,6 +7,7 @@ from types import ModuleType
 
 import click
 
+from replicator.cli import collector
 from replicator.cli.options import configured
 from replicator.cli.wiring import central_settings
 from replicator.config import Config, Listen
@@ -49,6 +50,7 @@ def central(config: Config, listen: Listen | None, station: str | None) -> None:
     """
     settings = central_settings(config.central, listen)
     if station is None:
+        collector.calm()
         _room("serve").serve(settings)
         return
     engine = _room("engine").open_engine(settings.database_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replicator.change import Position
+from replicator.cli import collector
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
 from replicator.outbox.deliveries import Deliveries
@@ -16,8 +17,10 @@ from replicator.outbox.store import OUTBOX_FILE, open_store
 from replicator.ship import Ship, ShipSettings
 from replicator.sink.bulk import BulkSender
 from replicator.sink.directory import Directory
+from replicator.sink.express import Express
 from replicator.sink.identities import Identities
 from replicator.sink.link import Link
+from replicator.sink.pace import Pace
 from replicator.sink.resolver import RemoteResolver
 from replicator.sink.rest import Address, Rest
 from replicator.source.binlog import BinlogStream, current_position
@@ -104,6 +107,7 @@ class Delivering:
     """One destination at work: its file, the outbox, and a connection that can be made anew."""
 
     def __init__(self, config: Config, destination: DestinationConfig) -> None:
+        collector.calm()
         folder = config.outbox.path
         self.name = destination.name
         if (folder / OUTBOX_FILE).exists():  # of a tail that is starting it may still be empty
@@ -114,6 +118,7 @@ class Delivering:
         self.board = StatusBoard(self.deliveries.database)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
+        self._pace = Pace(destination.batch_rows, destination.batch_bytes)
         self._link: Link | None = None
         self._ship: Ship | None = None
         self.said = self.ship().start()
@@ -131,7 +136,15 @@ class Delivering:
                 self._destination.batch_bytes,
                 self._destination.retry_blocked,
             )
-            self._ship = Ship(self.outbox, self.deliveries, bulk, resolver, settings)
+            self._ship = Ship(
+                self.outbox,
+                self.deliveries,
+                bulk,
+                resolver,
+                settings,
+                express=Express(link, bulk, self._mappings),
+                pace=self._pace,
+            )
         return self._ship
 
     def disconnect(self) -> None:

@@ -24,6 +24,7 @@ from replicator.errors import (
     ReplicatorError,
 )
 from replicator.outbox import clock
+from replicator.outbox.bell import Ear
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.orders import Pause
 from replicator.outbox.retention import give_back
@@ -33,8 +34,9 @@ from replicator.ship import Shipped
 from replicator.sink.backoff import Backoff
 
 _LOG = logging.getLogger("replicator.ship")
-_IDLE_SECONDS = 0.05
 _LOOK_SECONDS = 0.25
+_IDLE_SECONDS = 0.5  # between looks at the outbox, where tail rings when there is news
+_DEAF_SECONDS = 0.05  # where it cannot
 _REFUSED_SECONDS = 60.0
 _TRIES_ONCE = 6
 
@@ -112,16 +114,18 @@ def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once
     if stop.is_set():
         return False
     delivering = Delivering(config, destination)
+    ear = Ear(config.outbox.path, destination.name)
     if delivering.said:
         _LOG.warning("%s: %s", destination.name, delivering.said)
     try:
-        if _until_nothing_waits(delivering, stop) if once else _follow(delivering, stop):
+        if _until_nothing_waits(delivering, stop) if once else _follow(delivering, ear, stop):
             return True
         delivering.board.show(Status("stopped"))
     except ReplicatorError as error:
         delivering.board.show(Status("stopped", str(error)))
         raise
     finally:
+        ear.close()
         delivering.close()
     return False
 
@@ -158,7 +162,7 @@ def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
     return False
 
 
-def _follow(delivering: Delivering, stop: Stop) -> bool:
+def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         _stay_paused(delivering, pause, stop)
@@ -184,7 +188,7 @@ def _follow(delivering: Delivering, stop: Stop) -> bool:
         backoff.reset()
         delivering.board.show(Status("running"))
         if result.idle:
-            _wait_for_news(delivering, version, stop)
+            _wait_for_news(delivering, version, ear, stop)
     return False
 
 
@@ -224,11 +228,13 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
             return
 
 
-def _wait_for_news(delivering: Delivering, version: int, stop: Stop) -> None:
-    """Sleep until there is something to do; asking costs microseconds."""
+def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -> None:
+    """Sleep until tail has committed, a held lane is due, or an operator has said something."""
     give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
-    while not stop.wait(_IDLE_SECONDS):
+    pause = _DEAF_SECONDS if ear.fileno is None else _IDLE_SECONDS
+    while not stop.wait(pause, ear.fileno):
+        ear.hush()
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
             return
         if delivering.orders.news():

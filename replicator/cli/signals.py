@@ -32,16 +32,23 @@ class Stop:
             self._set = True
             os.write(self._writer, b"x")
 
-    def wait(self, seconds: float) -> bool:
-        """Sleep that long, or until set; return ``is_set()``. Zero or less only looks."""
+    def wait(self, seconds: float, wake: int | None = None) -> bool:
+        """Sleep that long, or until set; return ``is_set()``. Zero or less only looks.
+
+        ``wake``  a descriptor; once it can be read, that ends the sleep too
+        """
         deadline = time.monotonic() + seconds
         poller = select.poll()
         poller.register(self._reader, select.POLLIN)
+        if wake is not None:
+            poller.register(wake, select.POLLIN)
         while not self._set:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            poller.poll(min(left, 3600.0) * 1000)
+            ready = poller.poll(min(left, 3600.0) * 1000)
+            if any(descriptor == wake for descriptor, _ in ready):
+                break
         return self._set
 
     def __enter__(self) -> Stop:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import click
 
 from replicator.change import Position
+from replicator.cli import collector
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
@@ -22,6 +23,7 @@ from replicator.errors import (
     SourceUnavailable,
 )
 from replicator.outbox import clock
+from replicator.outbox.bell import Bell
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status, StatusBoard
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
@@ -47,12 +49,15 @@ def tail(config: Config, once: bool) -> None:
 
 def capture(config: Config, stop: Stop, *, once: bool) -> None:
     """Run the capture pipeline until ``stop`` is set, or until nothing waits."""
+    collector.calm()
     lock = RoleLock(config.outbox.path, "tail")
     try:
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
         board = StatusBoard(writer.database)
         source = StationSource(config, heartbeat=1.0 if once else None)
-        pipeline = Tail(source, writer, tail_settings(config))
+        settings = tail_settings(config)
+        bell = Bell(settings.folder, settings.destinations)
+        pipeline = Tail(source, writer, settings, announce=bell.ring)
         watch = Watch(config, writer)
         try:
             if once:
@@ -69,6 +74,7 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         finally:
             pipeline.close()
             writer.close()
+            bell.close()
     finally:
         lock.release()
 

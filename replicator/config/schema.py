@@ -175,7 +175,7 @@ KEYS: tuple[Key, ...] = (
         DESTINATION,
         "batch_rows",
         kinds.whole(1, 100_000),
-        "2000",
+        "10000",
         "Rows in one request, at most.",
     ),
     Key(

@@ -7,7 +7,7 @@ so a crash repeats a delivery, which is harmless, and never skips one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,8 @@ UPDATE parked SET kind = 'superseded',
   detail = detail || '; entry ' || ?3 || ' has delivered the row since'
 WHERE kind != 'superseded' AND table_name = ?1 AND key = ?2 AND (seq, row_index) <= (?3, ?4)
 """
+_REJECTED_KEYS = "SELECT table_name, key FROM parked WHERE kind != 'superseded' LIMIT ?"
+_REJECTED_READ = 2_000
 _RECEIPT = """
 INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
                      receipt, settled_at)
@@ -139,6 +141,13 @@ class Deliveries:
         """Is this one?"""
         sql = _UNDELETED + " AND table_name = ? AND key = ? LIMIT 1"
         return bool(self._query(sql, (table, key_text(key))))
+
+    def has_rejected(self, keys: Mapping[str, Set[tuple[Value, ...]]]) -> bool:
+        """Whether a version of any of these rows (table → keys) was rejected, or may have been."""
+        rows = self._query(_REJECTED_KEYS, (_REJECTED_READ + 1,))
+        if len(rows) > _REJECTED_READ:
+            return True
+        return any(tuple(orjson.loads(key)) in keys.get(table, ()) for table, key in rows)
 
     def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
         """The lane in which an older version of this row is held, if any."""

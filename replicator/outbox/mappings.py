@@ -37,12 +37,16 @@ class KeptMapping:
 
 
 class Mappings:
-    """The mappings in one <destination>.db; looking one up costs a dictionary access."""
+    """The mappings in one <destination>.db; looking one up costs a dictionary access.
+
+    ``changes``  how often one was changed or forgotten; what was made with them before is void
+    """
 
     def __init__(self, database: Database, path: Path, clock: Clock = wall_clock) -> None:
         self._path = path
         self._connection: sqlite3.Connection = database.conn
         self._clock = clock
+        self.changes = 0
         with translated(path):
             rows = self._connection.execute("SELECT table_name, local_id, remote_id FROM mapping")
             self._remote: dict[tuple[str, int], int] = {
@@ -84,6 +88,8 @@ class Mappings:
                     born,
                 ),
             )
+        if self._remote.get((table, local_id), remote_id) != remote_id:
+            self.changes += 1
         self._remote[table, local_id] = remote_id
         self._retired.discard((table, local_id))
 
@@ -94,6 +100,7 @@ class Mappings:
                 "DELETE FROM mapping WHERE table_name = ? AND local_id = ?", (table, local_id)
             )
         self._remote.pop((table, local_id), None)
+        self.changes += 1
         self._retired.discard((table, local_id))
 
     def retire(self, table: str, local_id: int) -> None:

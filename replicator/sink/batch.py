@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from replicator.change import Op
 from replicator.delivery import Entry, QueuedRow
@@ -62,9 +63,15 @@ class Due:
                 return piece.mark(row.index)
         raise ValueError(f"row {row.seq}/{row.index} is not in this batch")
 
-    def committed_at(self, seq: int) -> str:
-        """Commit time of one of its entries."""
-        return next(p.entry.committed_at for p in self.slices if p.entry.seq == seq)
+    def __len__(self) -> int:
+        """Rows in it."""
+        return sum(piece.stop - piece.start for piece in self.slices)
+
+    @property
+    def last(self) -> Due:
+        """Its last row alone."""
+        piece = self.slices[-1]
+        return Due(piece.mark(piece.stop - 1), [replace(piece, start=piece.stop - 1)])
 
 
 def due(start: Mark, entries: Iterable[Entry], limit: int) -> Due:
@@ -103,6 +110,33 @@ def queued_rows(batch: Due, lanes: Lanes) -> list[QueuedRow]:
             key = tuple([values.get(column) for column in key_columns])
             rows.append(QueuedRow(seq, index, table, op, values, key, lanes.of(table, values)))
     return rows
+
+
+class LazyRows(Sequence[QueuedRow]):
+    """``queued_rows`` of a batch, made only if somebody looks at them."""
+
+    def __init__(self, batch: Due, lanes: Lanes) -> None:
+        self._batch = batch
+        self._lanes = lanes
+        self._made: list[QueuedRow] | None = None
+
+    def _rows(self) -> list[QueuedRow]:
+        if self._made is None:
+            self._made = queued_rows(self._batch, self._lanes)
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    def __iter__(self) -> Iterator[QueuedRow]:
+        return iter(self._rows())
+
+    @overload
+    def __getitem__(self, place: int) -> QueuedRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[QueuedRow]: ...
+    def __getitem__(self, place: int | slice) -> QueuedRow | Sequence[QueuedRow]:
+        return self._rows()[place]
 
 
 def folded(rows: Sequence[QueuedRow]) -> list[QueuedRow]:

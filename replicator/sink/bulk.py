@@ -10,22 +10,37 @@ The rules this file keeps:
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Sequence
-
-import orjson
+from dataclasses import dataclass, replace
 
 from replicator.delivery import Delivered, Delivery, Outcome, Parcel, Rejected, Retry
 from replicator.errors import DestinationUnavailable
 from replicator.sink.blanks import Blanks
 from replicator.sink.directory import Directory, Refused
+from replicator.sink.encoding import Content, Encoder
 from replicator.sink.judge import Bad, Denied, Failure, Stored, TooLarge, Wait, judged_bulk
 from replicator.sink.link import Link
 from replicator.sink.witness import Body, Witness
 
-_LEVEL = 6
-_HEADERS = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
-_RECEIPTS = {**_HEADERS, "X-Replicator-Receipt": "1"}
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one request for a whole batch was answered, and what it cost; None: it was not made."""
+
+    found: Stored | Failure | None
+    rows: int
+    requests: int
+    bytes_sent: int
+    seconds: float
+
+    @property
+    def receipt(self) -> str | None:
+        """The destination's, where it stored every row."""
+        whole = isinstance(self.found, Stored) and not self.found.rejected
+        return self.found.receipt if whole and isinstance(self.found, Stored) else None
+
+
+_NONE_YET = Attempt(None, 0, 0, 0, 0.0)
 
 
 class BulkSender:
@@ -39,11 +54,40 @@ class BulkSender:
         self._monotonic = monotonic
         self._witness = Witness(link, directory, self._post)
         self._blanks = Blanks(link, directory)
+        self._encoder: Encoder | None = None
 
-    def deliver(self, parcels: Sequence[Parcel]) -> Delivery:
-        """Raises DestinationRefused; a link or server that fails makes the rest Retry."""
-        rest, began = self._link.rest, self._monotonic()
-        requests, sent = rest.requests, rest.bytes_sent
+    @property
+    def encoder(self) -> Encoder:
+        """Makes the bodies. Raises as Link.dialect."""
+        if self._encoder is None:
+            self._encoder = Encoder(self._link.dialect)
+        return self._encoder
+
+    def attempt(
+        self, content: Content, order: Sequence[int], meanwhile: Callable[[], None]
+    ) -> Attempt:
+        """Send a whole batch once. ``order``: the batch's place of each row; () for its own."""
+        began = self._monotonic()
+        try:
+            with self._link.rest.meanwhile(meanwhile):
+                found = self._send(content)
+        except DestinationUnavailable as error:
+            found = Wait(str(error), error.after)
+        if order and isinstance(found, Stored):
+            placed = {order[index]: why for index, why in found.rejected.items()}
+            found = replace(found, rejected=placed)
+        took = self._monotonic() - began
+        return Attempt(found, content.rows, 1, len(content.body), took)
+
+    def deliver(self, parcels: Sequence[Parcel], first: Attempt | None = None) -> Delivery:
+        """Raises DestinationRefused; a link or server that fails makes the rest Retry.
+
+        ``first``: all of them were sent once already, and this is what came of it.
+        """
+        if first is None or first.rows != len(parcels):
+            first = _NONE_YET
+        rest, began = self._link.rest, self._monotonic() - first.seconds
+        requests, sent = rest.requests - first.requests, rest.bytes_sent - first.bytes_sent
         outcomes: list[Outcome] = []
         retry: Retry | None = None
         too_large = doubted = False
@@ -51,7 +95,8 @@ class BulkSender:
         try:
             while waiting and retry is None:
                 part = waiting.pop()
-                found = self._attempt(part)
+                found = self._attempt(part, first)
+                first = _NONE_YET
                 too_large = too_large or isinstance(found, TooLarge)
                 if isinstance(found, Wait):
                     retry = Retry(found.reason, found.after)
@@ -70,9 +115,11 @@ class BulkSender:
         cost = (rest.requests - requests, rest.bytes_sent - sent, self._monotonic() - began)
         return Delivery(outcomes, *cost, too_large)
 
-    def _attempt(self, parcels: Sequence[Parcel]) -> Sequence[Outcome] | Wait | Bad | TooLarge:
+    def _attempt(
+        self, parcels: Sequence[Parcel], first: Attempt
+    ) -> Sequence[Outcome] | Wait | Bad | TooLarge:
         """Outcomes of one request; Bad and TooLarge only for what can be halved."""
-        found = self._post([parcel.body for parcel in parcels])
+        found = first.found or self._post([parcel.body for parcel in parcels])
         if isinstance(found, Stored):
             return self._outcomes(parcels, found)
         if isinstance(found, Denied):
@@ -99,11 +146,17 @@ class BulkSender:
         return [Rejected("refused", f"the central server answers {found.words}")]
 
     def _post(self, bodies: Sequence[Body]) -> Stored | Failure:
-        receipts = self._link.dialect.receipts
-        rows = [body if type(body) is dict else dict(body) for body in bodies]
-        content = zlib.compress(orjson.dumps(rows), _LEVEL)
-        reply = self._link.rest.call("POST", "bulk/", content, _RECEIPTS if receipts else _HEADERS)
-        return judged_bulk(reply, len(bodies), receipts=receipts)
+        return self._send(self.encoder.rows(bodies))
+
+    def _send(self, content: Content) -> Stored | Failure:
+        began = self._monotonic()
+        reply = self._link.rest.call("POST", "bulk/", content.body, content.headers)
+        content.codec.exchanged(content.raw_bytes, self._monotonic() - began)
+        return judged_bulk(reply, content.rows, receipts=self._link.dialect.receipts)
+
+    def saw(self, parcel: Parcel) -> None:
+        """The last row of a batch that was stored whole."""
+        self._witness.saw(parcel, applied=True)
 
     def _outcomes(self, parcels: Sequence[Parcel], stored: Stored) -> list[Outcome]:
         outcomes: list[Outcome] = []

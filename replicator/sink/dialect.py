@@ -6,13 +6,14 @@ docs/rest.md. Nothing is configured: the answer to ``capabilities/`` decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replicator.model import STREAM_TABLES, TABLES
 from replicator.sink.judge import Bad, Denied, Reply, Wait, failure, rows_of, words
 
 SIGNATURE_HEADER = "x-replicator-central"
 PROBE_TABLE = "SensorType"
+COLUMNS, ZSTD = "columns", "zstd"  # features that are used where both sides have them
 _NEEDED = frozenset({"receipts", "delete", "sensor-get", "idempotent-create"})
 
 
@@ -26,6 +27,8 @@ class Dialect:
     ``exact_floats``    what it says of a FLOAT has all its bits
     ``listed``          tables that it can show; others are written blindly, under a computed id
     ``keeps_on_null``   tables in which a NULL does not overwrite a value
+    ``columns``         reads bulk bodies in columns
+    ``zstd``            reads Zstandard
     """
 
     name: str
@@ -35,6 +38,8 @@ class Dialect:
     exact_floats: bool
     listed: frozenset[str]
     keeps_on_null: frozenset[str]
+    columns: bool = False
+    zstd: bool = False
 
 
 _ALL = frozenset(TABLES)
@@ -77,11 +82,12 @@ def _ours(said: dict[str, object], reply: Reply) -> Dialect | Denied:
     if said.get("server") != OURS.name:
         return Denied("this is not a central server", words(reply), "[destination NAME] url")
     features = said.get("features")
-    missing = [f for f in sorted(_NEEDED) if not isinstance(features, list) or f not in features]
+    can = features if isinstance(features, list) else []
+    missing = [feature for feature in sorted(_NEEDED) if feature not in can]
     if missing:
         lacking = ", ".join(missing)
         return Denied("the central server is too old", f"it lacks {lacking}", "update it")
-    return OURS
+    return replace(OURS, columns=COLUMNS in can, zstd=ZSTD in can)
 
 
 def probed(probe: Reply) -> Dialect | Wait | Denied:

@@ -18,6 +18,11 @@ class Link:
         self._dialect: Dialect | None = None
 
     @property
+    def is_known(self) -> bool:
+        """Whether the server has said already of which kind it is."""
+        return self._dialect is not None
+
+    @property
     def dialect(self) -> Dialect:
         """Raises DestinationUnavailable; DestinationRefused where it is no central server."""
         if self._dialect is None:

@@ -47,7 +47,7 @@ class RemoteResolver:
             return Rejected(
                 "cannot-delete", f"this kind of server cannot delete a row of {row.table}"
             )
-        columns = model.natural_key if delete else model.columns
+        columns = model.natural_key if delete else model.body_columns
         found = translated(model, row.values, columns, self._identities.remote)
         if not isinstance(found, dict):
             return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,10 +56,17 @@ class Rest:
         self.requests = 0
         self.bytes_sent = 0
         self._session = TimedSession()
+        self._session.exchange.sending = address.timeout
         self._session.auth = _Bearer(address.token)
         self._session.headers["User-Agent"] = f"replicator/{__version__}"
         self._session.headers["Accept"] = "application/json"
         self._session.headers["Accept-Encoding"] = "gzip"
+        # Asked of the environment once: requests would search it through at every request. The CA
+        # file is not said on the session: there REQUESTS_CA_BUNDLE would win over it.
+        verify = str(address.ca_file) if address.ca_file else True
+        found = self._session.merge_environment_settings(address.url, {}, None, verify, None)
+        self._proxies, self._verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
 
     def call(
         self,
@@ -88,6 +96,16 @@ class Rest:
             raise self._unavailable("the central server cannot be reached", error, hint) from error
         return self._without_token(Reply(status, found, content))
 
+    @contextmanager
+    def meanwhile(self, work: Callable[[], None]) -> Iterator[None]:
+        """Calls inside do ``work``, which raises nothing, while they wait for their answer."""
+        exchange = self._session.exchange
+        usual, exchange.meanwhile = exchange.meanwhile, work
+        try:
+            yield
+        finally:
+            exchange.meanwhile = usual
+
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
@@ -99,8 +117,8 @@ class Rest:
             timeout=(self.address.connect_timeout, self.address.timeout),
             allow_redirects=False,
             stream=True,
-            # Said here, not on the session: there REQUESTS_CA_BUNDLE would win over it.
-            verify=str(self.address.ca_file) if self.address.ca_file else True,
+            proxies=self._proxies,
+            verify=self._verify,
         ) as answer:
             content = bytearray()
             while part := answer.raw.read1(_CHUNK, decode_content=False):

@@ -31,6 +31,7 @@ from replicator.model import TABLES
 _MAPPING_REASONS = frozenset({"refused", "unknown-reference"})
 
 Result = Delivered | Rejected | Blocked
+Deliver = Callable[[Sequence[Parcel]], Delivery]
 
 
 class Sender(Protocol):
@@ -59,9 +60,11 @@ class Round:
 
     ``held``   lanes that are or became held
     ``retry``  why it stopped before the last row; None when every row has a result
+    ``first``  delivers the first rows, instead of the sender: they were sent once already
     """
 
     held: set[str]
+    first: Deliver | None = None
     results: dict[int, Result] = field(default_factory=dict)
     retry: Retry | None = None
     sent: int = 0
@@ -92,12 +95,13 @@ class Rounds:
         rows: Sequence[QueuedRow],
         held: set[str],
         known: Mapping[int, Rejected] = MappingProxyType({}),
+        first: Deliver | None = None,
     ) -> Round:
         """``known``: results of rows that need not be tried. Raises DestinationRefused.
 
         A link that fails ends the round with a Retry.
         """
-        done = Round(held, dict(known))
+        done = Round(held, first, dict(known))
         waiting: dict[tuple[str, tuple[Value, ...]], tuple[int, Parcel]] = {}
         try:
             for index, row in enumerate(rows):
@@ -154,7 +158,8 @@ class Rounds:
             return True
         places = list(waiting.values())
         waiting.clear()
-        delivery = self._sender.deliver([parcel for _, parcel in places])
+        deliver, done.first = done.first or self._sender.deliver, None
+        delivery = deliver([parcel for _, parcel in places])
         for (index, parcel), outcome in zip(places, delivery.outcomes, strict=True):
             if isinstance(outcome, Retry):
                 done.retry = done.retry or outcome

@@ -7,14 +7,22 @@ import json
 import zlib
 from typing import Any
 
+import zstandard
+
+from replicator.central.packed import MAGIC, unpack
+
 STREAM_TABLES = ("Reading", "NodeState")
 Row = dict[str, Any]
 
 
 def bulk_rows(body: bytes) -> list[Row]:
-    """The rows of a bulk body, zlib or plain JSON. Raises ValueError for anything else."""
+    """The rows of a bulk body: JSON or columns, packed or not. ValueError for anything else."""
+    if body.startswith(zstandard.FRAME_HEADER):
+        body = zstandard.ZstdDecompressor().decompress(body)
     with contextlib.suppress(zlib.error):  # plain JSON, then
         body = zlib.decompress(body)
+    if body.startswith(MAGIC):
+        return [row for part in unpack(body) for row in part.as_rows()]
     rows = json.loads(body)
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -124,9 +124,9 @@ def _hurry(steps: Steps, factor: float) -> None:
 
     wait = Stop.wait
 
-    def shorter(self: Stop, seconds: float) -> bool:
+    def shorter(self: Stop, seconds: float, wake: int | None = None) -> bool:
         steps.note(f"wait {seconds:.2f}")
-        return wait(self, seconds / factor)
+        return wait(self, seconds / factor, wake)
 
     Stop.wait = shorter  # type: ignore[method-assign]  # in this child alone
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -357,3 +359,47 @@ def test_a_connection_is_kept_and_made_anew_when_the_server_closed_it() -> None:
         for expected in (1, 1, 2):
             assert rest.call("GET", "sensortype/").body == b"[]"
             assert len(connections) == expected
+
+
+def test_a_body_may_take_as_long_as_an_answer_not_only_as_long_as_connecting() -> None:
+    body = bytes(16 << 20)  # more than the buffers on the way hold
+
+    def take(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            for _ in range(2):  # on a fresh connection, and on a kept one
+                time.sleep(0.6)
+                left = len(body)
+                head, _, rest = connection.recv(1 << 16).partition(b"\r\n\r\n")
+                left -= len(rest) if head else 0
+                while left > 0:
+                    left -= len(connection.recv(1 << 20))
+                connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n[]")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taking = threading.Thread(target=take, args=(listener,), daemon=True)
+        taking.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        made = Rest(Address(url, timeout=30.0, connect_timeout=0.2))
+        for _ in range(2):
+            assert made.call("POST", "bulk/", body).body == b"[]"
+        made.close()
+        taking.join()
+
+
+def test_work_is_done_while_an_answer_is_awaited() -> None:
+    order: list[str] = []
+
+    def script(peer: Peer) -> None:
+        order.append("asked")
+        while "worked" not in order:
+            time.sleep(0.005)
+        peer.say(HEAD + b"Content-Length: 2\r\n\r\n[]")
+
+    with (
+        RawServer(script) as server,
+        client(server.url, 5.0) as rest,
+        rest.meanwhile(lambda: order.append("worked")),
+    ):
+        assert rest.call("GET", "sensortype/").body == b"[]"
+    assert "worked" in order
