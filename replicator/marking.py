@@ -44,7 +44,7 @@ class Marker:
         self._monotonic = monotonic
         self._due = monotonic()
         self._waits_for: Position | None = None
-        self._begun = False
+        self._begun_anew = True
 
     @property
     def due(self) -> bool:
@@ -57,9 +57,9 @@ class Marker:
         ``position``: everything before it is durable. Raises SourceUnavailable.
         """
         self._due = self._monotonic() + _BETWEEN
-        if not self._begun:
+        if self._begun_anew:
             self._marks.forget_unsure()
-            self._begun = True
+            self._begun_anew = False
         if self._waits_for is not None:
             if position.has_reached(self._waits_for):
                 self._marks.fold()
@@ -90,9 +90,9 @@ class Marker:
         return True
 
     def reset(self) -> None:
-        """The connection was lost: what is not confirmed never will be. Writes nothing now."""
+        """The connection was lost: what has not been confirmed never will be. Writes nothing."""
         self._waits_for = None
-        self._begun = False
+        self._begun_anew = True
 
 
 def _hole(marks: list[Mark]) -> tuple[Key | None, Key | None]:

@@ -17,6 +17,7 @@ from replicator.delivery import Blocked, QueuedRow, Rejected
 from replicator.errors import OutboxError
 from replicator.outbox.clock import text
 from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
+from replicator.outbox.forecast import save_forecast
 from replicator.outbox.gaps import record_gap
 from replicator.outbox.status import Status, StatusBoard
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
@@ -124,6 +125,7 @@ def test_every_field_of_the_json_is_documented(tmp_path: Path) -> None:
     writer = fill(tmp_path, 3)
     assert writer.position is not None
     record_gap(writer.database, writer.position, "purged", lambda: AT)
+    save_forecast(writer.database, AT, 9, AT + timedelta(hours=76), "age")
     writer.close()
     rejected = ParkedRow(row(2), Rejected("null-key", "no identity"), text(AT))
     settle(tmp_path, Cursor(2, 0, "mariadb-1/b.1:6/", 2), 1, rejected)

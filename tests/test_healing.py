@@ -242,7 +242,7 @@ writes = st.tuples(
 actions = st.sampled_from(["step", "step", "step", "die", "lose", "settle"])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(writes, max_size=14), st.lists(st.one_of(writes, actions), max_size=40))
 def test_whatever_is_lost_and_whoever_dies_it_converges(
     before: list[tuple[str, int, str | None]], plan: list[tuple[str, int, str | None] | str]
@@ -258,7 +258,7 @@ def test_whatever_is_lost_and_whoever_dies_it_converges(
         assert world.applied == world.source.rows
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(writes, max_size=14),
     st.lists(st.one_of(writes, actions, st.just("expire")), max_size=40),

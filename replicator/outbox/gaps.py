@@ -26,8 +26,7 @@ def record_gap(
 ) -> None:
     """Note that the log cannot be read on from ``last``; once, however often it is found.
 
-    ``kind``: purged, reset, unreadable, restored, another server, skipped; unknown where nobody
-    has looked.
+    ``kind``: as docs/gaps.md names them; unknown where nobody has looked.
     """
     with translated(OUTBOX_FILE):
         open_gap = database.conn.execute(

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 
 import pytest
 
-from replicator.backlog import Daemon
+from replicator.backlog import Daemon, Forecast
 from replicator.change import Change, Commit, Op, Position
-from replicator.cli.backlog import age_text, size_text, state_text
+from replicator.cli.backlog import age_text, forecast_line, size_text, span_text, state_text
 from replicator.outbox.gaps import record_gap
 from replicator.outbox.writer import OutboxWriter
 from tests.cli.conftest import Station
@@ -37,6 +37,29 @@ def test_a_state_says_why_and_until_when() -> None:
     waiting = Daemon("waiting", "no link", "2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z")
     assert state_text(waiting) == "waiting until 2026-03-01T12:05:00Z: no link"
     assert state_text(Daemon("never started", "", None, None)) == "never started"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(119, "119 s"), (120, "2 min"), (3600, "1 h 0 min"), (273_600, "3 d 4 h")],
+)
+def test_a_span_has_two_units(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (273_600.0, "      the source may purge what is unread in 3 d 4 h, not before (age)"),
+        (3600.0, "      WARNING: the source may purge what is unread in 1 h 0 min"),
+        (-1.0, "      WARNING: the source may purge what is unread ever since"),
+        (None, "      the source purges nothing by itself"),
+    ],
+)
+def test_the_forecast_warns_below_its_threshold(seconds: float | None, words: str) -> None:
+    until = None if seconds is None else "2026-03-01T00:00:00.000Z"
+    forecast = Forecast("2026-03-01T00:00:00.000Z", 9, until, seconds, "age")
+    assert forecast_line(forecast, 86_400.0).startswith(words)
 
 
 def test_without_an_outbox_it_is_7(folder: Station) -> None:

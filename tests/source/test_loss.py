@@ -7,11 +7,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
 from replicator.change import Position
+from replicator.cli.findings import continuity
+from replicator.config import Config
+from replicator.outbox.gaps import record_gap
+from replicator.outbox.writer import OutboxWriter
 from replicator.source.forecast import Forecaster, Outlook, Retention, outlook, retention_of
 from replicator.source.loss import Log, assess
 from replicator.source.place import Mode, log_files
@@ -134,3 +139,26 @@ def test_the_forecast_holds_against_a_server_that_purges_by_age(
             time.sleep(0.1)
     assert datetime.now(timezone.utc) >= found.safe_until
     lost(server, "ch", start)
+
+
+@pytest.mark.parametrize(("warn", "ok"), [("1 day", False), ("1 s", True)])
+def test_check_fails_when_what_is_unread_is_not_kept_long_enough(
+    spare: PrivateMariaDB, spare_station: str, tmp_path: Path, warn: str, ok: bool
+) -> None:
+    spare.execute("SET GLOBAL binlog_expire_logs_seconds = 3600")
+    try:
+        writer = OutboxWriter(tmp_path)
+        writer.begin_at(at(spare, spare_station), None)
+        record_gap(writer.database, at(spare, spare_station), "purged", kind="purged")
+        writer.close()
+        ini = tmp_path / "replicator.ini"
+        ini.write_text(
+            f"[source]\nunix_socket = {spare.socket}\nuser = root\ndatabase = {spare_station}\n"
+            f"purge_warning = {warn}\n[outbox]\npath = {tmp_path}\n"
+        )
+        found = {finding.name: finding for finding in continuity(Config.load(ini, {}))}
+    finally:
+        spare.execute("SET GLOBAL binlog_expire_logs_seconds = 0")
+    assert found["log kept"].ok is ok
+    assert "binlog_expire_logs_seconds = 3600" in found["log kept"].message
+    assert (found["gaps"].ok, found["gaps"].hint) == (False, "replicator heal")
