@@ -49,7 +49,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     "outbox.db expire",
                     "outbox.db forget reference",
                     "outbox.db append",
-                    "outbox.db close gap",
+                    "outbox.db forecast",
+                    "outbox.db mark",
                     "outbox.db status",
                 )
             },
@@ -65,6 +66,9 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     "outbox.db forget reference",
                     "outbox.db incremental_vacuum",
                     "outbox.db append",
+                    "outbox.db fold",
+                    "outbox.db forecast",
+                    "outbox.db mark",
                     "outbox.db status",
                 )
             },

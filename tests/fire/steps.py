@@ -37,13 +37,15 @@ _COMMITS: Sequence[tuple[str, Collection[str], Collection[str]]] = (
     ("position", {"capture"}, ()),
     ("expire", {"entry"}, ()),
     ("forget reference", {"reference"}, ()),
-    ("close gap", {"gap"}, ()),
     ("settle", {"cursor", "receipt"}, ()),
     ("rewind", {"cursor"}, ()),
     ("settle drained", {"receipt", "parked"}, ()),
     ("mapping", {"mapping"}, ()),
     ("hold lane", {"lane"}, {"parked"}),
     ("status", {"status"}, ()),
+    ("forecast", {"forecast"}, ()),
+    ("fold", {"folded"}, ()),
+    ("mark", {"mark"}, ()),
 )
 
 
