@@ -116,4 +116,5 @@ def _as_written(
         return min((number for number, _ in numbers.get((act.key, act.content), ())), default=-1)
 
     for batch, acts in groupby(arrived, key=lambda act: act.batch):
-        yield from sorted(acts, key=first) if batch else list(acts)
+        at_once = list(acts)
+        yield from sorted(at_once, key=first) if batch else at_once
