@@ -22,7 +22,7 @@ def bulk_rows(body: bytes) -> list[Row]:
     with contextlib.suppress(zlib.error):  # plain JSON, then
         body = zlib.decompress(body)
     if body.startswith(MAGIC):
-        return [row for part in unpack(body) for row in part.as_rows()]
+        return list(unpack(body).as_rows())
     rows = json.loads(body)
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
