@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from demo.witness import Act
 
@@ -77,8 +76,7 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
     ``written`` in commit order at the station, with lanes; ``arrived`` in the order of the centre.
     Sending again is allowed: only a change's first arrival counts. So are changes that never came
     by themselves (folded into a later one of their row), and arrivals that the station's witness
-    did not see (rows from before it watched). What came in one ``batch`` of columns is stored at
-    once: within it there is no order to judge.
+    did not see (rows from before it watched).
     """
     numbers: defaultdict[tuple[str, object], list[tuple[int, str]]] = defaultdict(list)
     latest: dict[str, Act] = {}
@@ -89,7 +87,7 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
     furthest: defaultdict[str, int] = defaultdict(lambda: -1)
     late: list[str] = []
     latest.clear()
-    for act in _as_written(arrived, numbers):
+    for act in arrived:
         again = act.key in latest and latest[act.key].content == act.content
         latest[act.key] = act
         waiting = numbers.pop((act.key, act.content), None) if not again else None
@@ -105,16 +103,3 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
         if later:
             numbers[act.key, act.content] = later
     return late
-
-
-def _as_written(
-    arrived: Iterable[Act], numbers: Mapping[tuple[str, object], Sequence[tuple[int, str]]]
-) -> Iterator[Act]:
-    """Each batch that was stored at once in the order in which its changes were written."""
-
-    def first(act: Act) -> float:
-        return min((number for number, _ in numbers.get((act.key, act.content), ())), default=-1)
-
-    for batch, acts in groupby(arrived, key=lambda act: act.batch):
-        at_once = list(acts)
-        yield from sorted(at_once, key=first) if batch else at_once

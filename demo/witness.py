@@ -36,14 +36,12 @@ _EVENTS = {"insert": ("NEW",), "update": ("OLD", "NEW"), "delete": ("OLD",)}
 @dataclass(frozen=True, slots=True)
 class Act:
     """One row put or deleted. ``content``: the float32's bits, or "deleted"; ``lane``: its house,
-    or its node where it has none (known at the station only). ``batch``: the same number for what
-    the centre stores at once, 0 for what comes row by row.
+    or its node where it has none (known at the station only).
     """
 
     key: str
     content: int | str | None
     lane: str = ""
-    batch: int = 0
 
 
 def watch_station(server: PrivateMariaDB, database: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from replicator.central import batch
 from replicator.central.batch import Group
-from replicator.central.packed import Packed
+from replicator.central.packed import PackedBody
 from replicator.central.problems import Problem
 from replicator.central.quick import quick
 from replicator.central.references import Existing, store_group
@@ -56,12 +56,12 @@ def store(database: Database, body: Sequence[object], station: str, *, plain: bo
     return Receipt(receipt, len(body) - len(bad), bad)
 
 
-def store_packed(database: Database, parts: Sequence[Packed], station: str) -> Receipt:
+def store_packed(database: Database, body: PackedBody, station: str) -> Receipt:
     """As ``store`` for a client that wants a receipt; by column where every row is good."""
-    made = [quick(part) for part in parts]
+    made = [quick(part) for part in body.parts]
     ready = [part for part in made if part is not None]
-    if len(ready) == len(parts):
-        total = sum(part.rows for part in parts)
+    if len(ready) == len(made):
+        total = sum(part.rows for part in body.parts)
         receipt = uuid.uuid4().hex
 
         def work(connection: Connection) -> bool:
@@ -76,8 +76,7 @@ def store_packed(database: Database, parts: Sequence[Packed], station: str) -> R
 
         if database.write(work, references=False):
             return Receipt(receipt, total, {})
-    rows = [row for part in parts for row in part.as_rows()]
-    return store(database, rows, station, plain=False)
+    return store(database, body.as_rows(), station, plain=False)
 
 
 def _keep(connection: Connection, receipt: str, station: str, rows: int, rejected: int) -> None:

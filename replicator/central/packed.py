@@ -61,8 +61,23 @@ class Packed:
         return [dict(zip(names, row, strict=True)) for row in zip(named, *cells, strict=True)]
 
 
-def unpack(raw: bytes) -> list[Packed]:
-    """The tables of a decompressed body, in its order.
+@dataclass(frozen=True, slots=True)
+class PackedBody:
+    """``order``: the part that each row of the body belongs to; b"" where it is one part."""
+
+    parts: Sequence[Packed]
+    order: bytes
+
+    def as_rows(self) -> list[dict[str, Value]]:
+        """All rows in the body's order, as objects of an ordinary body."""
+        tables = [iter(part.as_rows()) for part in self.parts]
+        if not self.order:
+            return [row for table in tables for row in table]
+        return [next(tables[number]) for number in self.order]
+
+
+def unpack(raw: bytes) -> PackedBody:
+    """A decompressed body taken apart.
 
     Raises Problem 400 bad-columns, and 413 for too many rows.
     """
@@ -81,13 +96,17 @@ def unpack(raw: bytes) -> list[Packed]:
             found = [_part(part, planes) for part in parts]
         case _:
             raise _bad("the header has no list of parts")
-    if planes.left:
-        raise _bad(f"{planes.left} bytes are left over")
     if len({part.table.name for part in found}) < len(found):
         raise _bad("a table occurs twice")
-    if sum(part.rows for part in found) > MAX_ROWS:
+    total = sum(part.rows for part in found)
+    if total > MAX_ROWS:
         raise Problem(413, "too-large", f"more than {MAX_ROWS} rows")
-    return found
+    order = planes.take(total) if len(found) > 1 else b""
+    if order and any(order.count(number) != part.rows for number, part in enumerate(found)):
+        raise _bad("the order of the rows does not fit the parts")
+    if planes.left:
+        raise _bad(f"{planes.left} bytes are left over")
+    return PackedBody(found, order)
 
 
 class _Planes:

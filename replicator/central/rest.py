@@ -122,8 +122,8 @@ def _post_bulk() -> Response:
     if request.mimetype == CONTENT_TYPE:
         if not wants_receipt:
             raise Problem(400, "bad-columns", f"columns come with {RECEIPT_HEADER}: 1")
-        parts = unpack(_sent(unwrapped))
-        return _receipt(bulk.store_packed(_database(), parts, g.station))
+        packed = unpack(_sent(unwrapped))
+        return _receipt(bulk.store_packed(_database(), packed, g.station))
     body = _sent(decode)
     if not isinstance(body, list):
         raise Problem(400, "bad-body", "bulk/ takes a JSON list of rows")

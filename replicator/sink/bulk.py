@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from replicator.delivery import Delivered, Delivery, Outcome, Parcel, Rejected, Retry
 from replicator.errors import DestinationUnavailable
@@ -63,19 +63,15 @@ class BulkSender:
             self._encoder = Encoder(self._link.dialect)
         return self._encoder
 
-    def attempt(
-        self, content: Content, order: Sequence[int], meanwhile: Callable[[], None]
-    ) -> Attempt:
-        """Send a whole batch once. ``order``: the batch's place of each row; () for its own."""
+    def attempt(self, content: Content, meanwhile: Callable[[], None]) -> Attempt:
+        """Send a whole batch once; do ``meanwhile`` while the answer is awaited."""
         began = self._monotonic()
+        found: Stored | Failure
         try:
             with self._link.rest.meanwhile(meanwhile):
                 found = self._send(content)
         except DestinationUnavailable as error:
             found = Wait(str(error), error.after)
-        if order and isinstance(found, Stored):
-            placed = {order[index]: why for index, why in found.rejected.items()}
-            found = replace(found, rejected=placed)
         took = self._monotonic() - began
         return Attempt(found, content.rows, 1, len(content.body), took)
 

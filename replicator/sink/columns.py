@@ -93,6 +93,17 @@ def _rows(piece: Slice) -> Sequence[Row]:
     return rows if whole else rows[piece.start : piece.stop]
 
 
+def interleaved(parts: Sequence[Part]) -> bytes:
+    """The number of the part that each row of the batch is in; b"" of a single part."""
+    if len(parts) == 1:
+        return b""
+    order = bytearray(sum(map(len, parts)))
+    for number, part in enumerate(parts):
+        for place in part.places or ():
+            order[place] = number
+    return bytes(order)
+
+
 def translated(part: Part, known: Known) -> Ids | None:
     """Column → local id → the destination's, for all that occur; None where one is not known."""
     ids: dict[str, Mapping[Value, Value]] = {}

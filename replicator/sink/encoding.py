@@ -10,7 +10,7 @@ import orjson
 
 from replicator.change import Value
 from replicator.sink.codec import ZLIB, ZSTD, Codec, zlib_levels, zstd_levels
-from replicator.sink.columns import Ids, Part, row_bodies
+from replicator.sink.columns import Ids, Part, interleaved, row_bodies
 from replicator.sink.dialect import Dialect
 from replicator.sink.packed import CONTENT_TYPE, packed
 
@@ -49,7 +49,7 @@ class Encoder:
         count = sum(map(len, parts))
         pairs = list(zip(parts, ids, strict=True))
         if self._in_columns(count):
-            raw = packed([(part.table, part.columns, of) for part, of in pairs])
+            raw = packed([(part.table, part.columns, of) for part, of in pairs], interleaved(parts))
             return self._content(raw, CONTENT_TYPE, count)
         bodies = list(chain.from_iterable(row_bodies(part, of) for part, of in pairs))
         if len(parts) > 1:
@@ -57,12 +57,6 @@ class Encoder:
             by_place = dict(zip(places, bodies, strict=True))
             bodies = [by_place[place] for place in range(count)]
         return self._content(orjson.dumps(bodies), "application/json", count)
-
-    def order(self, parts: Sequence[Part]) -> Sequence[int]:
-        """The place in the batch of each row of such a body; () where it is the batch's order."""
-        if len(parts) == 1 or not self._in_columns(sum(map(len, parts))):
-            return ()
-        return list(chain.from_iterable(part.places or () for part in parts))
 
     def _in_columns(self, rows: int) -> bool:
         return self._columns and rows >= _FEW_ROWS

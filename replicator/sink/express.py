@@ -36,7 +36,6 @@ class Load:
 
     parts: Sequence[Part]
     content: Content
-    order: Sequence[int]
     changes: int
 
 
@@ -61,9 +60,8 @@ class Express:
             if of is None:
                 return None
             ids.append(of)
-        encoder = self._bulk.encoder
-        changes = self._mappings.changes
-        return Load(found, encoder.parts(found, ids), encoder.order(found), changes)
+        content = self._bulk.encoder.parts(found, ids)
+        return Load(found, content, self._mappings.changes)
 
     def _is_stored(self, table: str, op: Op) -> bool:
         """A NULL over a value, which this kind of server ignores, has to be looked for."""
@@ -76,7 +74,7 @@ class Express:
 
     def send(self, load: Load, meanwhile: Callable[[], None]) -> Attempt:
         """One request; ``meanwhile`` is called while the destination works on it."""
-        return self._bulk.attempt(load.content, load.order, meanwhile)
+        return self._bulk.attempt(load.content, meanwhile)
 
     def judging(self, attempt: Attempt) -> Deliver:
         """Delivers the rows of that request, beginning with its answer."""

@@ -29,6 +29,7 @@ class Pace:
         if rows and not failed:
             self._row_bytes += _WEIGHT * (bytes_sent / rows - self._row_bytes)
         if failed or seconds > _SLOW_SECONDS:
-            self._rows = max(_FEWEST_ROWS, min(self._rows, rows) // 2)
+            fewer = max(_FEWEST_ROWS, min(self._rows, rows) // 2)
+            self._rows = min(self._most_rows, fewer)
         elif rows and seconds < _QUICK_SECONDS:
             self._rows = min(self._most_rows, self._rows * 2)

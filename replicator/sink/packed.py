@@ -30,8 +30,14 @@ _MINUS_ZERO = -(2**63)  # the bits of -0.0
 Spec = dict[str, Any]
 
 
-def packed(parts: Sequence[tuple[str, Mapping[str, Sequence[Value]], Mapping[str, Any]]]) -> bytes:
-    """The body of (table, columns, ids) for each table; ids as sink.columns.translated."""
+def packed(
+    parts: Sequence[tuple[str, Mapping[str, Sequence[Value]], Mapping[str, Any]]],
+    order: bytes = b"",
+) -> bytes:
+    """The body of (table, columns, ids) for each table; ids as sink.columns.translated.
+
+    ``order``  of several parts: the part that each row of the batch is in
+    """
     tables, planes = [], []
     for table, columns, ids in parts:
         specs: dict[str, Spec] = {}
@@ -42,7 +48,7 @@ def packed(parts: Sequence[tuple[str, Mapping[str, Sequence[Value]], Mapping[str
             planes.append(plane)
         tables.append({"table": table, "rows": rows, "columns": specs})
     header = orjson.dumps({"parts": tables})
-    return b"".join([MAGIC, len(header).to_bytes(4, "big"), header, *planes])
+    return b"".join([MAGIC, len(header).to_bytes(4, "big"), header, *planes, order])
 
 
 def _column(cells: Sequence[Value], ids: Mapping[Value, Value] | None) -> tuple[Spec, bytes]:

@@ -50,13 +50,15 @@ column = st.one_of(
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(column)
 def test_columns_come_back_as_they_were(cells: list[Any]) -> None:
-    (part,) = unpack(packed([("Reading", {"value": cells}, {})]))
+    (part,) = unpack(packed([("Reading", {"value": cells}, {})])).parts
     assert list(map(repr, part.columns["value"].cells())) == list(map(repr, cells))
 
 
 def test_ids_are_translated() -> None:
     cells = [1, 2, None] * 20
-    (part,) = unpack(packed([("Reading", {"nodeId": cells}, {"nodeId": {1: 9, 2: 8, None: None}})]))
+    (part,) = unpack(
+        packed([("Reading", {"nodeId": cells}, {"nodeId": {1: 9, 2: 8, None: None}})])
+    ).parts
     assert part.columns["nodeId"].cells() == [9, 8, None] * 20
 
 
@@ -70,7 +72,7 @@ def test_a_damaged_body_is_a_problem_and_nothing_else(data: st.DataObject) -> No
         whole_body[place] = data.draw(st.integers(0, 255))
     damaged = bytes(whole_body[: data.draw(st.integers(0, len(whole_body)))])
     with suppress(Problem):
-        for part in unpack(damaged):
+        for part in unpack(damaged).parts:
             assert all(len(c.cells()) == part.rows for c in part.columns.values())
 
 
@@ -102,11 +104,23 @@ def test_what_is_told_otherwise_is_refused(said: dict[str, Any]) -> None:
 
 def test_a_place_behind_the_values_is_refused() -> None:
     part = {"table": "Reading", "rows": 2, "columns": {"value": {"of": [1, 2]}}}
-    (found,) = unpack(header(parts=[part]) + b"\x00\x01")
+    (found,) = unpack(header(parts=[part]) + b"\x00\x01").parts
     assert found.columns["value"].cells() == [1, 2]
     for planes in (b"\x00\x02", b"\x00", b"\x00\x01\x00"):
         with pytest.raises(Problem):
             unpack(header(parts=[part]) + planes)
+
+
+def test_rows_of_two_tables_keep_their_order() -> None:
+    values = {"Reading": {"value": [1.5, 2.5]}, "NodeState": {"rssi": [-60.0]}}
+    parts: list[tuple[str, Any, Row]] = [(table, cells, {}) for table, cells in values.items()]
+    rows = unpack(packed(parts, b"\x00\x01\x00")).as_rows()
+    assert [(r["__table__"], r.get("value")) for r in rows] == [
+        ("Reading", 1.5), ("NodeState", None), ("Reading", 2.5),
+    ]  # fmt: skip
+    for order in (b"", b"\x00\x01", b"\x00\x01\x01", b"\x00\x01\x02", b"\x00\x01\x00\x00"):
+        with pytest.raises(Problem):
+            unpack(packed(parts, order))
 
 
 def post(central: Client, body: bytes, **headers: str) -> Any:

@@ -27,7 +27,7 @@ from replicator.backlog import Backlog, read_backlog
 from replicator.errors import OutboxError
 from tests.crash.centres import CentreProcess
 from tests.crash.plan import Victim
-from tests.faults.arrivals import AT_ONCE, Row
+from tests.faults.arrivals import Row
 from tests.faults.centres import Kind
 from tests.faults.proxy import FaultProxy
 from tests.faults.world import until
@@ -271,5 +271,5 @@ def arrival_acts(arrivals: Sequence[Row]) -> list[Act]:
         if not deleted and column not in row:
             continue
         content = "deleted" if deleted else float_bits(row[column])
-        acts.append(Act(key, content, batch=row.get(AT_ONCE, 0)))
+        acts.append(Act(key, content))
     return acts

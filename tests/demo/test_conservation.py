@@ -125,11 +125,3 @@ def test_the_witnesses_see_both_sides_in_order(
         (keys[1], 0x40200000),
         (keys[1], "deleted"),
     ]
-
-
-def test_what_is_stored_at_once_has_no_order_but_between_batches_there_is_one() -> None:
-    written = [Act("a", 1, "h"), Act("b", 2, "h"), Act("c", 3, "h")]
-    at_once = [Act("b", 2, batch=9), Act("a", 1, batch=9), Act("c", 3, batch=8)]
-    assert reordered(written, at_once) == []
-    apart = [Act("b", 2, batch=9), Act("c", 3, batch=9), Act("a", 1, batch=8)]
-    assert reordered(written, apart) == ["a"]

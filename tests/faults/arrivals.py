@@ -12,7 +12,6 @@ import zstandard
 from replicator.central.packed import MAGIC, unpack
 
 STREAM_TABLES = ("Reading", "NodeState")
-AT_ONCE = "__at_once__"  # of rows that came as columns: the batch, which is stored as a whole
 Row = dict[str, Any]
 
 
@@ -23,8 +22,7 @@ def bulk_rows(body: bytes) -> list[Row]:
     with contextlib.suppress(zlib.error):  # plain JSON, then
         body = zlib.decompress(body)
     if body.startswith(MAGIC):
-        batch = 1 + zlib.crc32(body)
-        return [{**row, AT_ONCE: batch} for part in unpack(body) for row in part.as_rows()]
+        return list(unpack(body).as_rows())
     rows = json.loads(body)
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
