@@ -8,6 +8,7 @@ records which steps a file has.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -24,6 +25,7 @@ Synchronous = Literal["FULL", "NORMAL"]
 
 OUTBOX_FILE = "outbox.db"
 _BUSY_SECONDS = 5.0
+_MAKING_SECONDS = 2.0
 _PAGE_BYTES = 4096
 
 
@@ -75,12 +77,20 @@ def open_readonly(path: Path, kind: Kind) -> Database:
         try:
             connection.row_factory = None
             database = Database(connection)
+            _await_tables(database)
             _refuse_strangers(database, kind, path)
             _refuse_older(database, kind, path)
         except BaseException:
             connection.close()
             raise
     return database
+
+
+def _await_tables(database: Database) -> None:
+    """A file without a table is being made right now: its tables come in one transaction."""
+    deadline = time.monotonic() + _MAKING_SECONDS
+    while not database.table_names() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:

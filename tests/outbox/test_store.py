@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,14 @@ def test_a_file_that_cannot_be_opened_is_not_called_damaged() -> None:
     told = translate(sqlite3.OperationalError("unable to open database file"), "outbox.db")
     assert "free space" in told.hint
     assert "damaged" not in told.hint
+
+
+def test_a_file_that_is_being_made_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    path.touch()
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(lambda: open_readonly(path, "outbox").conn.close())
+        time.sleep(0.1)
+        assert not reading.done()
+        open_store(path, "outbox").conn.close()
+        reading.result(timeout=30)
