@@ -183,8 +183,13 @@ def test_a_file_that_is_being_made_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.touch()
     with ThreadPoolExecutor(1) as reader:
-        reading = reader.submit(lambda: open_readonly(path, "outbox").conn.close())
+        reading = reader.submit(_look, path)
         time.sleep(0.1)
         assert not reading.done()
         open_store(path, "outbox").conn.close()
         reading.result(timeout=30)
+
+
+def _look(path: Path) -> None:
+    """Opened and closed in one thread, as sqlite3 wants it."""
+    open_readonly(path, "outbox").conn.close()
