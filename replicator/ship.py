@@ -120,7 +120,7 @@ class Ship:
             return self._drain(ripe)
         if self._resends.pending():
             return self._resend(set(lanes))
-        batch, load = self._next(self._express if not lanes and self._is_plain() else None)
+        batch, load = self._next(self._express if not lanes else None)
         if not batch.slices:
             return Shipped(idle=True)
         attempt = self._sent(batch, load) if load else None
@@ -138,6 +138,7 @@ class Ship:
         """What is due behind the cursor, and the load of it: prepared before, or now."""
         cursor = self._deliveries.cursor()
         start = Mark(cursor.seq, cursor.row_index, cursor.position, cursor.row_total)
+        express = express if self._is_plain(start) else None
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0].start == start:
             batch, load = ahead
@@ -174,9 +175,10 @@ class Ship:
     def _judging(self, attempt: Attempt | None) -> Deliver | None:
         return self._express.judging(attempt) if self._express and attempt else None
 
-    def _is_plain(self) -> bool:
-        """No id has been used again, and nothing that was deleted here is left there."""
-        return not self._outbox.born() and not self._deliveries.has_undeleted()
+    def _is_plain(self, start: Mark) -> bool:
+        """From there on no id is used again, and nothing that was deleted here is left there."""
+        reused = any(born > start.seq for born in self._outbox.born().values())
+        return not reused and not self._deliveries.has_undeleted()
 
     def _misplaced(self, rows: Sequence[QueuedRow]) -> dict[int, Rejected]:
         """Rows that refer to an id which belongs to another row by now."""

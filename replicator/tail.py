@@ -75,7 +75,7 @@ class TailSettings:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a step made durable: rows, and whether more waits right now."""
+    """Rows that a step made durable, or a thread is making so; whether more waits right now."""
 
     rows: int
     busy: bool
@@ -84,7 +84,7 @@ class Captured:
 class Tail:
     """Captures one source into one outbox. The caller holds the role's lock.
 
-    ``announce``  called when rows have become durable
+    ``announce``  called when rows have become durable, or are about to be
     """
 
     def __init__(

@@ -293,3 +293,20 @@ def test_a_load_is_void_once_a_mapping_is_forgotten(tmp_path: Path) -> None:
     assert not side.express.holds(load)
     side.close()
     writer.close()
+
+
+def test_an_id_used_again_concerns_only_what_was_captured_before(tmp_path: Path) -> None:
+    writer = OutboxWriter(tmp_path)
+    writer.begin_at(Position("s", "b", 4), None)
+    for number, place in enumerate((_ONE, _TWO)):
+        writer.append(Change("Reading", Op.INSERT, READING, [(*place, 0.5)]))
+        writer.commit(Commit(Position("s", "b", 10 + number), AT))
+    writer.flush()
+    side = Side(tmp_path, "quick", Server(True, []), True, 1)
+    with patch.object(side.outbox, "born", lambda: {("House", 3): 1}):
+        assert side.ship._next(side.express)[1] is None
+        side.ship.step()
+        assert side.deliveries.cursor().seq == 1
+        assert side.ship._next(side.express)[1] is not None
+    side.close()
+    writer.close()

@@ -93,8 +93,8 @@ def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
 def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
-        watch.look()
         try:
+            watch.look()
             pipeline.step()
         except (SourceUnavailable, OutboxFull, OutboxBusy) as error:
             pipeline.fall_back()

@@ -7,17 +7,25 @@ hung, or that nobody rings, costs a little delay and nothing else.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-_NOBODY_LISTENS = frozenset({errno.ENOENT, errno.ENXIO, errno.EACCES, errno.EPIPE})
 _DRAINED_BYTES = 4096
 
 
 def _path(folder: Path, destination: str) -> Path:
     return folder / f"ship-{destination}.bell"
+
+
+def _opened(path: Path, way: int) -> int:
+    """Raises OSError, also where a copied folder has a file of that name, which is always ready."""
+    descriptor = os.open(path, way | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileExistsError(path)
+    return descriptor
 
 
 class Ear:
@@ -33,7 +41,7 @@ class Ear:
             with contextlib.suppress(FileExistsError):  # left by one that was killed
                 os.mkfifo(self._path, 0o600)
             # Open for writing too: else it would be at its end whenever tail is not there.
-            self.fileno = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.fileno = _opened(self._path, os.O_RDWR)
 
     def hush(self) -> None:
         """Forget what was rung; look into the outbox after it, never before."""
@@ -64,16 +72,13 @@ class Bell:
                 self._touch(name)
             except BlockingIOError:  # full: its ship has enough to wake up for
                 continue
-            except OSError as error:
-                if error.errno not in _NOBODY_LISTENS:
-                    raise
+            except OSError:  # nobody listens, or cannot be reached: it is only a hint
                 self._hang_up(name)
 
     def _touch(self, name: str) -> None:
         listener = self._open[name]
         if listener is None:
-            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            listener = self._open[name] = os.open(_path(self._folder, name), flags)
+            listener = self._open[name] = _opened(_path(self._folder, name), os.O_WRONLY)
         os.write(listener, b"!")
 
     def _hang_up(self, name: str) -> None:

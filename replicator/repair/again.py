@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -73,7 +73,7 @@ def send_again(
     ``role``  taken when all has been looked through but what ship settled meanwhile; None: the
               caller has it already. Raises OutboxBusy when the cursor went back meanwhile.
     """
-    with Latest(matches) as latest:
+    with closing(Latest(matches)) as latest:
         seen = deliveries.cursor().seq
         latest.look_through(outbox.entries(0), seen)
         with role or nullcontext():

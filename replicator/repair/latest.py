@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 
 import orjson
 
@@ -28,7 +27,7 @@ _ROWS_A_STEP = 10_000
 
 
 class Latest:
-    """Chooses rows; use as a context manager. ``matches(table, values)``: the row is wanted."""
+    """Chooses rows, until it is closed. ``matches(table, values)``: the row is wanted."""
 
     def __init__(self, matches: Matches) -> None:
         self._matches = matches
@@ -40,15 +39,8 @@ class Latest:
         )
         self._any = False
 
-    def __enter__(self) -> Latest:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Forget them."""
         self._file.close()
 
     def look_through(self, entries: Iterable[Entry], cursor: int) -> None:

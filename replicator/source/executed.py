@@ -25,7 +25,7 @@ def executed_at_end(
     connection: pymysql.connections.Connection, endpoint: Endpoint, status: tuple[object, ...]
 ) -> str:
     """The executed GTIDs in an answer of SHOW MASTER STATUS; "" where they are no position."""
-    if len(status) < _WITH_GTIDS or _variable(connection, endpoint, "gtid_mode") != "ON":
+    if len(status) < _WITH_GTIDS or global_variable(connection, endpoint, "gtid_mode") != "ON":
         return ""
     try:
         return str(MySQLGtids(str(status[4])))
@@ -41,17 +41,17 @@ def check_executed(
     has thrown away what comes behind it, or holds another history at its file and offset.
     """
     ours = MySQLGtids(start.gtid)
-    mode = _variable(connection, endpoint, "gtid_mode")
+    mode = global_variable(connection, endpoint, "gtid_mode")
     if mode != "ON":
         raise PositionLost(
             "the position is a set of GTIDs, and the server no longer keeps them",
             f"{endpoint}: gtid_mode = {mode or 'unknown'}",
             "gtid_mode = ON, or [source] position = file and replicator heal",
         )
-    executed = MySQLGtids(untagged(_variable(connection, endpoint, "gtid_executed")))
+    executed = MySQLGtids(untagged(global_variable(connection, endpoint, "gtid_executed")))
     if not executed.covers(ours):
         raise other_log(f"it has executed '{executed}'", start)
-    purged = MySQLGtids(untagged(_variable(connection, endpoint, "gtid_purged")))
+    purged = MySQLGtids(untagged(global_variable(connection, endpoint, "gtid_purged")))
     if not ours.covers(purged):
         raise PositionLost(
             "the log cannot be read on from where capture stopped",
@@ -108,7 +108,10 @@ def _following(
     return found[1].lower() if found else None
 
 
-def _variable(connection: pymysql.connections.Connection, endpoint: Endpoint, name: str) -> str:
+def global_variable(
+    connection: pymysql.connections.Connection, endpoint: Endpoint, name: str
+) -> str:
+    """A server variable as text; "" where this server has none of that name."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW GLOBAL VARIABLES LIKE %s", (name,))

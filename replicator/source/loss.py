@@ -10,8 +10,8 @@ import pymysql
 
 from replicator.change import Position
 from replicator.errors import PositionLost
-from replicator.source.endpoint import Endpoint, connect, translate
-from replicator.source.executed import untagged
+from replicator.source.endpoint import Endpoint, connect
+from replicator.source.executed import global_variable, untagged
 from replicator.source.gtids import MariaDBGtids, MySQLGtids
 from replicator.source.place import check_start, identity, log_end, log_files
 
@@ -61,13 +61,7 @@ def assess(endpoint: Endpoint, start: Position) -> Loss:
 
 def _executed(connection: pymysql.connections.Connection, endpoint: Endpoint, source: str) -> str:
     name = "gtid_executed" if source.startswith("mysql-") else "gtid_binlog_pos"
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW GLOBAL VARIABLES LIKE %s", (name,))
-            row = cursor.fetchone()
-    except pymysql.MySQLError as error:
-        raise translate(error, endpoint) from error
-    return str(row[1]) if row else ""
+    return global_variable(connection, endpoint, name)
 
 
 def _covers(executed: str, start: Position) -> bool:

@@ -117,13 +117,16 @@ def test_another_server_in_its_place(
     assert swapped.compare() == RIGHT
 
 
+def _replicated(world: World) -> None:
+    for second in range(20):
+        world.insert("Reading", reading(second))
+    world.replicate()
+
+
 def test_a_fresh_server_of_the_same_number(
     private_mariadb: MakeServer, world_on: MakeWorld
 ) -> None:
-    old = world_on(private_mariadb())
-    for second in range(20):
-        old.insert("Reading", reading(second))
-    old.replicate()
+    _replicated(world_on(private_mariadb()))
     fresh = world_on(private_mariadb())
     fresh.insert("Reading", *(reading(second) for second in range(25)))
     healed = fresh.run("tail", "--once")
@@ -136,10 +139,7 @@ def test_a_fresh_server_of_the_same_number(
 def test_an_empty_server_of_the_same_number(
     private_mariadb: MakeServer, world_on: MakeWorld
 ) -> None:
-    old = world_on(private_mariadb())
-    for second in range(20):
-        old.insert("Reading", reading(second))
-    old.replicate()
+    _replicated(world_on(private_mariadb()))
     other = world_on(private_mariadb())
     refused(other.run("tail", "--once"), 5, "heal")
     other.insert("Reading", *(reading(second) for second in range(25)))

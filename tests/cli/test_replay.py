@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_what_is_chosen_is_the_latest_version_before_the_cursor(
         Entry(n // size + 1, "Reading", written[n][2], READING, cells[n : n + size], "", "")
         for n in range(0, len(cells), size)
     ]
-    with Latest(lambda table, values: values["locationId"] == 10) as latest:
+    with closing(Latest(lambda table, values: values["locationId"] == 10)) as latest:
         latest.look_through(iter(entries), cursor)
         latest.leave(("Reading", [moment(second), 7, 1]) for second in parked)
         found = {(seq, place) for seq, places in latest.entries() for place in places}

@@ -67,6 +67,25 @@ def test_without_fifos_there_is_no_bell(tmp_path: Path) -> None:
     ear.close()
 
 
+def test_a_file_of_that_name_is_no_bell(tmp_path: Path) -> None:
+    """It would always be ready to be read: ship would never sleep."""
+    file = tmp_path / "ship-home.bell"
+    file.write_bytes(b"")
+    ear, bell = Ear(tmp_path, "home"), Bell(tmp_path, ["home"])
+    assert ear.fileno is None
+    bell.ring()
+    assert file.read_bytes() == b""
+    bell.close()
+    ear.close()
+
+
+def test_a_bell_that_cannot_be_reached_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    bell = Bell(tmp_path / "file", ["home"])
+    bell.ring()
+    bell.close()
+
+
 def test_it_wakes_a_sleeper(tmp_path: Path) -> None:
     ear, bell, stop = Ear(tmp_path, "home"), Bell(tmp_path, ["home"]), Stop()
     bell.ring()

@@ -160,7 +160,7 @@ transactions = st.lists(
     st.tuples(
         st.lists(st.integers(1, 40), max_size=4),  # rows of each change
         st.sampled_from(["commit", "rollback", "die"]),
-        st.booleans(),  # flush afterwards
+        st.sampled_from(["", "flush", "flush beside"]),  # afterwards
     ),
     max_size=12,
 )
@@ -169,7 +169,7 @@ transactions = st.lists(
 @settings(deadline=None)
 @given(transactions)
 def test_whatever_dies_when_rows_and_position_agree(
-    plan: list[tuple[list[int], str, bool]],
+    plan: list[tuple[list[int], str, str]],
 ) -> None:
     """Replaying from the durable position after each death gives every committed row once."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
@@ -195,7 +195,7 @@ def test_whatever_dies_when_rows_and_position_agree(
                 writer.append(change)
             writer.commit(Commit(place(number), AT)) if end == "commit" else writer.rollback()
             if flush:
-                writer.flush()
+                writer.flush(wait=flush == "flush")
         writer.close()
         writer = OutboxWriter(folder)
         assert writer.position is not None
