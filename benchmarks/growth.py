@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -103,15 +104,14 @@ def _centre_ratio(folder: Path, sizes: Sizes) -> float:
     small = _centre(folder / "small.db", sizes.small_centre)
     pairs = []
     for body in _bodies(sizes.steps):
-        pairs.append(
-            (
-                seconds(lambda body=body: store_packed(large, unpack(body), "")),  # type: ignore[misc]
-                seconds(lambda body=body: store_packed(small, unpack(body), "")),  # type: ignore[misc]
-            )
-        )
+        pairs.append((seconds(partial(_store, large, body)), seconds(partial(_store, small, body))))
     for centre in (large, small):
         centre.engine.dispose()
     return _ratio(pairs)
+
+
+def _store(centre: Database, body: bytes) -> None:
+    store_packed(centre, unpack(body), "")
 
 
 def _centre(file: Path, rows: int) -> Database:

@@ -1,4 +1,4 @@
-"""Healing a gap: what may be done about it, and comparing the tables with what was captured.
+"""Healing a gap: comparing the tables with what was captured.
 
 Why comparing converges as a whole snapshot does, and why a mark stands for a range: docs/gaps.md.
 """
