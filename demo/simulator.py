@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 HISTORY_END = datetime(2024, 3, 1)  # noqa: DTZ001  # stations keep naive UTC
 PERIOD = 300  # seconds between two packets of a node
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the same
 
 Cell = None | int | float | str
 Rows = Sequence[tuple[Cell, ...]]

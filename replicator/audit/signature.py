@@ -129,8 +129,8 @@ def _read(path: Path) -> Ed25519PrivateKey:
 def _library() -> tuple[ModuleType, ModuleType]:
     """Loaded when it is needed: an extra, for the few who want certificates."""
     try:
-        from cryptography import exceptions  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+        from cryptography import exceptions  # noqa: PLC0415  # an extra
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415  # the same
     except ModuleNotFoundError as error:
         raise ConfigError(
             "the package for certificates is not installed",

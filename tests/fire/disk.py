@@ -87,7 +87,7 @@ class Disk:
         self._fail = fail
         self._why = why
         self._stays = stays
-        self._record = Path(record).open("ab", buffering=0) if record else None  # noqa: SIM115
+        self._record = Path(record).open("ab", buffering=0) if record else None  # noqa: SIM115  # closed with the process
         self._count = 0
         self._names: dict[int, str] = {}
         self._tables: dict[int, _Methods] = {}

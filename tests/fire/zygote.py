@@ -120,7 +120,7 @@ def _be(
 
 
 def _hurry(steps: Steps, factor: float) -> None:
-    from replicator.cli.signals import Stop  # noqa: PLC0415
+    from replicator.cli.signals import Stop  # noqa: PLC0415  # in the child, once forked
 
     wait = Stop.wait
 
