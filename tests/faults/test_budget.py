@@ -41,12 +41,12 @@ def test_capture_pauses_at_its_budget_and_goes_on(world: World, tmp_path: Path) 
     daemon = tail_of(world)["daemon"]
     assert "budget" in daemon["detail"]
     assert "raise max_size" in daemon["detail"]
-    captured = tail_of(world)["rows_captured"]
+    captured, entries = (tail_of(world)[name] for name in ("rows_captured", "entries"))
     world.sql("INSERT INTO Reading VALUES ('2016-01-01', 69, 0, 1, 1.5)")
     assert tail_of(world)["rows_captured"] == captured, "the binlog is the overflow"
     world.ship_once()
     until(lambda: tail_of(world)["rows_captured"] > captured, "the new reading")
-    assert tail_of(world)["entries"] < 10, "what was settled went, before its time"
+    assert tail_of(world)["entries"] < entries, "what was settled went, before its time"
     assert world.says_tail("running")
     world.end(tail)
     world.ship_once()
