@@ -15,7 +15,7 @@ import urllib3
 from replicator import __version__
 from replicator.errors import DestinationRefused, DestinationUnavailable
 from replicator.sink.judge import Reply
-from replicator.sink.timed import TimedSession
+from replicator.sink.timed import Line, TimedSession
 
 MOST_BYTES = 16 << 20
 _CHUNK = 1 << 16
@@ -61,12 +61,7 @@ class Rest:
         self._session.headers["User-Agent"] = f"replicator/{__version__}"
         self._session.headers["Accept"] = "application/json"
         self._session.headers["Accept-Encoding"] = "gzip"
-        # Asked of the environment once: requests would search it through at every request. The CA
-        # file is not said on the session: there REQUESTS_CA_BUNDLE would win over it.
-        verify = str(address.ca_file) if address.ca_file else True
-        found = self._session.merge_environment_settings(address.url, {}, None, verify, None)
-        self._proxies, self._verify = found["proxies"], found["verify"]
-        self._session.trust_env = False
+        self._line: Line | None = None
 
     def call(
         self,
@@ -87,8 +82,8 @@ class Rest:
         self.requests += 1
         self.bytes_sent += len(body or b"")
         try:
-            status, found, content = self._exchange(method, path, body, dict(headers or {}))
-        except requests.exceptions.SSLError as error:
+            status, found, content = self._exchange(method, path, body, headers or {})
+        except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
             hint = "[destination NAME] ca_file, or the server's certificate"
             raise self._unavailable("TLS with the central server failed", error, hint) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -107,26 +102,21 @@ class Rest:
             exchange.meanwhile = usual
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
-        with self._session.request(
-            method,
-            f"{self.address.url}rest/{path}",
-            data=body,
-            headers=headers,
-            timeout=(self.address.connect_timeout, self.address.timeout),
-            allow_redirects=False,
-            stream=True,
-            proxies=self._proxies,
-            verify=self._verify,
-        ) as answer:
+        address = self.address
+        if self._line is None:  # the CA file is not the session's: REQUESTS_CA_BUNDLE would win
+            verify = str(address.ca_file) if address.ca_file else True
+            self._line = self._session.line(f"{address.url}rest/", verify)
+        timeout = (address.connect_timeout, address.timeout)
+        with self._line.asked(method, path, body, headers, timeout) as answer:
             content = bytearray()
-            while part := answer.raw.read1(_CHUNK, decode_content=False):
+            while part := answer.read1(_CHUNK, decode_content=False):
                 content += part
                 if len(content) > MOST_BYTES:
                     raise self._too_large()
         found = {name.lower(): value for name, value in answer.headers.items()}
-        return answer.status_code, found, self._decoded(content, found.get("content-encoding", ""))
+        return answer.status, found, self._decoded(content, found.get("content-encoding", ""))
 
     def _decoded(self, content: bytearray, encoding: str) -> bytes:
         """What was compressed, by our own hand: a small answer may hold a huge one."""
