@@ -115,6 +115,8 @@ _KINDS: dict[str, dict[str, Kind]] = {
 
 # Keys that must not hold a NULL although the natural key is hashed.
 _NOT_NULL_KEY = frozenset({"Sensor"})
+# Tables whose ids the stations choose.
+_OWN_IDS = frozenset({"Node", "NodeType", "SensorType"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ class CentralTable:
     stream: bool
     sql: sa.Table
     keeps: frozenset[str] = frozenset()
+
+    @property
+    def numbers(self) -> bool:
+        """Whether ids are handed out here, from 1."""
+        return "id" in self.kinds and self.name not in _OWN_IDS
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -168,7 +175,7 @@ def _column(table: str, name: str, kind: Kind, primary: tuple[str, ...]) -> sa.C
     if reference is not None:
         on_delete = _ON_DELETE.get(f"{table}.{name}", "RESTRICT")
         constraints.append(sa.ForeignKey(f"{reference}.id", ondelete=on_delete))
-    numbered = name == "id" and table not in ("Node", "NodeType", "SensorType")
+    numbered = name == "id" and table not in _OWN_IDS
     return sa.Column(
         name,
         _sql_type(kind),

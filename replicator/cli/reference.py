@@ -1,4 +1,4 @@
-"""The generated files: replicator.ini, docs/configuration.md and docs/exit-codes.md.
+"""The generated files: replicator.ini and some of docs/.
 
 ``python -m replicator.cli.reference`` at the top of the repository writes them anew; a test holds
 that they are current.
@@ -10,7 +10,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from replicator.central.openapi import document
 from replicator.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE
+from replicator.cli.yamltext import yaml
 from replicator.config import example
 from replicator.config.raw import variable_name
 from replicator.config.schema import DESTINATION, KEYS, SECTIONS, Key
@@ -112,6 +114,7 @@ def files() -> Mapping[str, str]:
         "replicator.ini": example(),
         "docs/configuration.md": configuration(),
         "docs/exit-codes.md": exit_codes(),
+        "docs/openapi.yaml": f"# {_MADE[5:-4]}\n{yaml(document())}",
     }
 
 
