@@ -273,6 +273,7 @@ def put_one(name: str, number: int) -> Response:
 @rest.put("/<name>/")
 def put_by_query(name: str) -> Response:
     """``PUT type/?id=7``."""
+    _table(name)
     if list(request.args) != ["id"]:
         raise Problem(400, "bad-filter", f"PUT {name.lower()[:60]}/7 or ?id=7")
     return put_one(name, _number(request.args["id"]))
