@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,15 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+def _trusted() -> str | bool:
+    """The system's own CA certificates; those that requests brings where the system has none."""
+    system = ssl.get_default_verify_paths()
+    folder = Path(system.capath) if system.capath else None
+    if system.cafile is None and folder is not None and any(folder.iterdir()):
+        return str(folder)
+    return system.cafile or True
+
+
 class Rest:
     """One connection, kept alive. ``requests`` and ``bytes_sent`` (bodies) count what it cost."""
 
@@ -65,7 +75,8 @@ class Rest:
         # file is not said on the session: there REQUESTS_CA_BUNDLE would win over it.
         verify = str(address.ca_file) if address.ca_file else True
         found = self._session.merge_environment_settings(address.url, {}, None, verify, None)
-        self._proxies, self._verify = found["proxies"], found["verify"]
+        self._proxies = found["proxies"]
+        self._verify = _trusted() if found["verify"] is True else found["verify"]
         self._session.trust_env = False
 
     def call(
