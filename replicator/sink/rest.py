@@ -52,10 +52,10 @@ class _Bearer(requests.auth.AuthBase):
 def _trusted() -> str | bool:
     """The system's own CA certificates; those that requests brings where the system has none."""
     system = ssl.get_default_verify_paths()
-    folder = Path(system.capath) if system.capath else None
-    if system.cafile is None and folder is not None and any(folder.iterdir()):
-        return str(folder)
-    return system.cafile or True
+    if system.cafile:
+        return system.cafile
+    filled = system.capath and any(Path(system.capath).iterdir())
+    return system.capath if filled else True
 
 
 class Rest:
