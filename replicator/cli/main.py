@@ -17,6 +17,7 @@ from replicator.cli.central import central
 from replicator.cli.certificate import certificate
 from replicator.cli.check import check
 from replicator.cli.heal import heal
+from replicator.cli.import_legacy import import_legacy
 from replicator.cli.init import init
 from replicator.cli.map import map_
 from replicator.cli.migrate import migrate
@@ -28,6 +29,7 @@ from replicator.cli.replay import replay
 from replicator.cli.resume import resume
 from replicator.cli.rewind import rewind
 from replicator.cli.run import run
+from replicator.cli.settle import settle_
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
 from replicator.cli.verify import verify
@@ -108,6 +110,8 @@ for _command in (
     migrate,
     central,
 ):
+    main.add_command(_command)
+for _command in (import_legacy, settle_):
     main.add_command(_command)
 for _command in (parked, map_, pause, resume, rewind, replay, prune):
     main.add_command(_command)

@@ -122,6 +122,13 @@ class Deliveries:
             self._move(cursor)
             self._connection.execute("DELETE FROM resend WHERE seq > ?", (cursor.seq,))
 
+    def advance(self, cursor: Cursor) -> None:
+        """Move it past rows that the destination has or that go before the flow.
+
+        In the caller's transaction, which names those rows.
+        """
+        self._move(cursor)
+
     # --- parked rows ---------------------------------------------------------------------------
 
     def blocked_lanes(self) -> dict[str, float]:
