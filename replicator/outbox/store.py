@@ -7,6 +7,7 @@ records which steps a file has.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -68,14 +69,8 @@ def open_readonly(path: Path, kind: Kind) -> Database:
             "there is no such outbox file", str(path), "run `replicator migrate` or start tail"
         )
     with translated(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-        )
+        connection = connect_readonly(path)
         try:
-            connection.row_factory = None
             database = Database(connection)
             _await_tables(database)
             _refuse_strangers(database, kind, path)
@@ -84,6 +79,31 @@ def open_readonly(path: Path, kind: Kind) -> Database:
             connection.close()
             raise
     return database
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, whatever the file's schema. Raises sqlite3.Error.
+
+    Also where SQLite cannot put its shared memory beside the file (a read-only disk): then nobody
+    writes there, and without a log of writes the file is whole by itself.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _connected(address)
+    except sqlite3.OperationalError:
+        if os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+            raise
+        return _connected(f"{address}&immutable=1")
+
+
+def _connected(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _await_tables(database: Database) -> None:
