@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from replicator.change import Position
 from replicator.cli import collector
+from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
 from replicator.outbox.deliveries import Deliveries
@@ -116,6 +117,7 @@ class Delivering:
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.orders = Orders(self.deliveries.database, self.deliveries.path)
         self.board = StatusBoard(self.deliveries.database)
+        self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
         self._pace = Pace(destination.batch_rows, destination.batch_bytes)
