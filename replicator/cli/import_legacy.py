@@ -12,8 +12,8 @@ import click
 from replicator.cli import logs
 from replicator.cli.desk import dry_option, json_option, who
 from replicator.cli.moving import Printed, looked_over, taken_over
-from replicator.cli.options import log_level_option, option_of_either
-from replicator.config import Config
+from replicator.cli.options import config_option, log_level_option, option_of_either
+from replicator.config import PLACES, Config
 from replicator.errors import ConfigError
 from replicator.moving import oldmap
 from replicator.moving.oldconfig import OldConfig, ini_text
@@ -34,11 +34,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("old_config", type=_FILE, metavar="SYNCHRONISE.CONF")
 @click.argument("map_files", nargs=-1, type=_FILE, metavar="[MAP.CONF]...")
 @click.option(
-    "--output", type=_FILE, default=Path("replicator.ini"), show_default=True, metavar="PATH"
+    "--output",
+    type=_FILE,
+    metavar="PATH",
+    help="Where to write; else the path of --config, else ./replicator.ini.",
 )
 @click.option("--force", is_flag=True, help="Replace files that are already there.")
 @dry_option
 @json_option
+@config_option
 @log_level_option
 @click.pass_context
 def import_legacy(
@@ -46,7 +50,8 @@ def import_legacy(
     /,
     old_config: Path,
     map_files: tuple[Path, ...],
-    output: Path,
+    output: Path | None,
+    config_path: Path | None,
     *,
     force: bool,
     dry_run: bool,
@@ -63,6 +68,7 @@ def import_legacy(
     """
     old = _old_config(old_config)
     maps, strange = _old_maps(map_files)
+    output = output or option_of_either(context, "config_path", config_path) or PLACES[0]
     secret = output.with_name(f"{output.stem}.source-password")
     if not dry_run:
         _refuse_to_replace(output, *([secret] if old.source.password else []), force=force)

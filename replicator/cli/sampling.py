@@ -1,8 +1,9 @@
-"""What ship notes down once a minute, for people: how delivery goes."""
+"""What ship does now and then, whatever it is doing: a sample a minute, a heartbeat."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from replicator.outbox import clock
 from replicator.outbox.deliveries import Deliveries
@@ -13,9 +14,15 @@ _LOG = logging.getLogger("replicator.ship")
 
 
 class DeliveryWatch:
-    """Called in ship's loop, whatever it is doing; a sample of one destination a minute."""
+    """Called in ship's loop, whatever it is doing; a sample of one destination a minute.
 
-    def __init__(self, name: str, deliveries: Deliveries, outbox: OutboxReader) -> None:
+    ``beat``  called as well, each time; quick, raises nothing
+    """
+
+    def __init__(
+        self, name: str, deliveries: Deliveries, outbox: OutboxReader, beat: Callable[[], None]
+    ) -> None:
+        self._beat = beat
         self._name = name
         self._deliveries = deliveries
         self._outbox = outbox
@@ -23,6 +30,7 @@ class DeliveryWatch:
 
     def look(self) -> None:
         """Keep a sample; nothing before its time."""
+        self._beat()
         if not self._history.due:
             return
         now = clock.now()
