@@ -19,5 +19,10 @@ CREATE TABLE history (
   lag_seconds    REAL    NOT NULL,       -- age of the oldest row that waits; 0: none does
   parked_rows    INTEGER NOT NULL,       -- blocked and rejected
   requests       INTEGER NOT NULL,       -- ever
-  bytes_sent     INTEGER NOT NULL        -- ever
+  bytes_sent     INTEGER NOT NULL,       -- ever
+  taken_at       TEXT    NOT NULL
 ) WITHOUT ROWID;
+
+-- What went wrong last, also when all is well again.
+ALTER TABLE status ADD COLUMN last_error TEXT;
+ALTER TABLE status ADD COLUMN last_error_at TEXT;

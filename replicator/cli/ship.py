@@ -196,7 +196,7 @@ def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
 
 def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
     _LOG.warning("%s: paused %s", delivering.name, pause)
-    delivering.board.show(Status("paused", str(pause)))
+    delivering.board.show(Status("paused", str(pause), ordered=True))
     while not stop.wait(_LOOK_SECONDS) and not delivering.orders.news():
         delivering.watch.look()
 

@@ -33,10 +33,10 @@ MINUTES_KEPT = timedelta(hours=26)
 HOURS_KEPT = timedelta(days=60)
 _MOST = 5_000  # more than all of these; where a clock was set to and fro
 
-_OF_CAPTURE = "minute, rows_captured, committed_at, lag_seconds, bytes"
+_OF_CAPTURE = "minute, rows_captured, committed_at, lag_seconds, bytes, taken_at"
 _OF_DELIVERY = (
     "minute, rows_settled, rows_delivered, waiting_rows, lag_seconds, parked_rows, requests, "
-    "bytes_sent"
+    "bytes_sent, taken_at"
 )
 _THIN = "DELETE FROM history WHERE minute < ?2 OR (minute < ?1 AND hourly = 0)"
 _BOUND = """
@@ -53,6 +53,7 @@ class CaptureSample:
     ``committed_at``   commit time of the last transaction read
     ``lag_seconds``    at most so far behind the source
     ``bytes``          of the outbox, as its budget counts them
+    ``taken_at``       the very moment
     """
 
     minute: str
@@ -60,6 +61,7 @@ class CaptureSample:
     committed_at: str
     lag_seconds: float
     bytes: int
+    taken_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Sample:
     ``rows_delivered``, ``requests``, ``bytes_sent``  ever; what is sent again counts again
     ``lag_seconds``     age of the oldest row that waits, 0 where none does
     ``parked_rows``     blocked and rejected
+    ``taken_at``        the very moment
     """
 
     minute: str
@@ -80,6 +83,7 @@ class Sample:
     parked_rows: int
     requests: int
     bytes_sent: int
+    taken_at: str
 
 
 _CAPTURED = "SELECT row_total, committed_at FROM capture"
@@ -97,7 +101,8 @@ def capture_sample(
     rows, committed_at = database.conn.execute(_CAPTURED).fetchone()
     at_least = max(filter(None, (parse(committed_at), caught_up_at)))
     lag = max(0.0, (now - at_least).total_seconds())
-    return CaptureSample(minute_of(now), rows, committed_at, lag, used_bytes(folder, database))
+    used = used_bytes(folder, database)
+    return CaptureSample(minute_of(now), rows, committed_at, lag, used, text(now))
 
 
 def delivery_sample(database: Database, outbox: OutboxReader, now: datetime) -> Sample:
@@ -107,7 +112,8 @@ def delivery_sample(database: Database, outbox: OutboxReader, now: datetime) -> 
     waiting = max(0, outbox.rows_captured() - settled)
     oldest = outbox.oldest_after(seq) if waiting else None
     lag = max(0.0, (now - parse(oldest)).total_seconds()) if oldest else 0.0
-    return Sample(minute_of(now), settled, delivered, waiting, lag, parked, requests, sent)
+    counts = (settled, delivered, waiting, lag, parked, requests, sent)
+    return Sample(minute_of(now), *counts, text(now))
 
 
 class History:

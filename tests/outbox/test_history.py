@@ -36,7 +36,7 @@ COLUMNS = ("time", "nodeId", "type", "locationId", "value")
 
 
 def sample(at: datetime, rows: int = 0) -> CaptureSample:
-    return CaptureSample(minute_of(at), rows, text(at), 0.5, 7)
+    return CaptureSample(minute_of(at), rows, text(at), 0.5, 7, text(at))
 
 
 def keep(history: History, *moments: datetime) -> None:
@@ -138,7 +138,7 @@ def test_samples_say_what_was_settled_and_what_waits(tmp_path: Path) -> None:
     history = History(deliveries.database, deliveries.path)
     history.keep(AT, lambda: delivery_sample(deliveries.database, outbox, AT))
     (found,) = read_history(tmp_path, "home", LONG_AGO)
-    assert found == Sample(minute_of(AT), 5, 4, 5, 90.0, 1, 4, 200)
+    assert found == Sample(minute_of(AT), 5, 4, 5, 90.0, 1, 4, 200, text(AT))
     for each in (writer, deliveries, outbox):
         each.close()
 
