@@ -15,6 +15,7 @@ from typing import Any
 
 from replicator.outbox.clock import parse
 from replicator.outbox.files import OUTBOX_FILE, destination_file, open_file, translated
+from replicator.outbox.older import as_newest
 from replicator.outbox.place import Healing, SnapshotPlace
 
 
@@ -142,7 +143,7 @@ def read_backlog(
     Raises OutboxError when there is no outbox.db, or a file cannot be read.
     """
     path = folder / OUTBOX_FILE
-    connection = open_file(path, "outbox")
+    connection = open_file(path, "outbox", as_newest)
     try:
         with translated(path):
             connection.execute("BEGIN")
@@ -240,7 +241,7 @@ def _waiting(
         oldest = _oldest(outbox, 0)
         lag = _age(oldest, at)
         return Waiting(name, enabled, never, 0, captured, last, oldest, lag, 0, (), 0, None)
-    delivery = open_file(path, "destination")
+    delivery = open_file(path, "destination", as_newest)
     try:
         with translated(path):
             delivery.execute("BEGIN")

@@ -10,7 +10,7 @@ import importlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -37,9 +37,12 @@ def step_files(kind: Kind) -> Sequence[Path]:
     return sorted(folder.glob("*.sql"))
 
 
-def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
+def open_file(
+    path: Path, kind: Kind, older: Callable[[sqlite3.Connection, Kind], None] | None = None
+) -> sqlite3.Connection:
     """Open for reading only, while its writer runs or not.
 
+    ``older``  makes a file of an older version readable as one of this (outbox.older)
     Raises OutboxError when the file is missing, damaged, or not of this version.
     """
     if not path.exists():
@@ -50,7 +53,11 @@ def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
         connection = connect_readonly(path)
         try:
             _await_tables(connection)
-            _refuse_older(refuse_strangers(connection, kind, path), path)
+            missing = refuse_strangers(connection, kind, path)
+            if missing and older is not None:
+                older(connection, kind)
+            else:
+                _refuse_older(missing, path)
         except BaseException:
             connection.close()
             raise
