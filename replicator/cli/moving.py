@@ -36,7 +36,6 @@ from replicator.sink.link import Link
 from replicator.source.snapshot import SnapshotReader
 
 _CHUNK = 5_000
-_WHY = "moved over from the old pusher: `replicator settle {}` first"
 
 
 @dataclass(slots=True)
@@ -150,7 +149,12 @@ def taken_over(config: Config, destination: DestinationConfig, found: Imported, 
                 how = "confirmed" if verdict.state == CONFIRMED else "found"
                 row = (verdict.table, verdict.local_id, verdict.remote_id)
                 mappings.put(*row, verdict.key, how)
-        Orders(deliveries.database, deliveries.path).pause(by, _WHY.format(destination.name))
+        Orders(deliveries.database, deliveries.path).pause(by, why_paused(destination.name))
+
+
+def why_paused(name: str) -> str:
+    """The reason by which `settle` knows the pause of `import-legacy`."""
+    return f"moved over from the old pusher: `replicator settle {name}` first"
 
 
 class Printed:

@@ -8,10 +8,11 @@ import json
 import click
 
 from replicator.audit.centre import Centre
-from replicator.cli.desk import count_of, destinations, dry_option, in_ships_place, json_option, who
-from replicator.cli.moving import Imported, known_places, lines_of, metered
+from replicator.cli.desk import count_of, dry_option, in_ships_place, json_option, who
+from replicator.cli.moving import Imported, known_places, lines_of, metered, why_paused
 from replicator.cli.options import configured
-from replicator.config import Config
+from replicator.cli.pipelines import chosen
+from replicator.config import Config, DestinationConfig
 from replicator.errors import OutboxError
 from replicator.moving.present import COUNTED, SAME, SIX_DIGITS, Present
 from replicator.moving.report import months
@@ -47,8 +48,9 @@ def settle_(
     pause of `replicator import-legacy`. Sending all would be right as well, only not thrifty.
     """
     said = []
-    for name in destinations(config, names):
-        found, sent, settled = _settle(config, name, exact=exact, dry_run=dry_run)
+    for destination in chosen(config, names):
+        name = destination.name
+        found, sent, settled = _settle(config, destination, exact=exact, dry_run=dry_run)
         if as_json:
             fields = {"months": [dataclasses.asdict(month) for month in found.months]}
             counts = {"settled": settled, "to_send": sent, "dry_run": dry_run}
@@ -62,8 +64,10 @@ def settle_(
         click.echo(json.dumps(said, indent=2))
 
 
-def _settle(config: Config, name: str, *, exact: bool, dry_run: bool) -> tuple[Imported, int, int]:
-    destination = next(each for each in config.destinations if each.name == name)
+def _settle(
+    config: Config, destination: DestinationConfig, *, exact: bool, dry_run: bool
+) -> tuple[Imported, int, int]:
+    name = destination.name
     found = Imported(name, enabled=True, url=destination.url)
     with (
         in_ships_place(config, name, only_look=dry_run) as (deliveries, outbox),
@@ -90,8 +94,10 @@ def _settle(config: Config, name: str, *, exact: bool, dry_run: bool) -> tuple[I
         matches = to_send(places, settled, by_count=not link.dialect.receipts)
         deed = None if dry_run else Deed(who(), "settle", _what(seen.rows, exact=exact))
         sent = settle(outbox, deliveries, seen, matches, deed)
-        if not dry_run:
-            Orders(deliveries.database, deliveries.path).resume(who())
+        orders = Orders(deliveries.database, deliveries.path)
+        pause = orders.paused()
+        if not dry_run and pause is not None and pause.why == why_paused(name):
+            orders.resume(who())
         found.months = months(presences, places, {})
         found.requests, found.bytes = rest.requests, rest.sent + rest.received
         return found, sent, seen.rows - sent

@@ -95,44 +95,44 @@ class Present:
         self, mine: Mapping[GroupKey, Mine], placeless: Mapping[tuple[int, str], int]
     ) -> Iterator[Presence]:
         """Readings that have a location; of others it tells no days, and the old one sent none."""
-        here: dict[int, dict[str, int]] = {}
-        for (_, _, node, day), tally in mine.items():
-            of_node = here.setdefault(node, {})
-            of_node[day] = of_node.get(day, 0) + tally.exact.count
-        for node, days in here.items():
+        for node, groups in _by_node(mine).items():
+            days: dict[str, int] = {}
+            for (_, _, _, day), tally in groups:
+                days[day] = days.get(day, 0) + tally.exact.count
             for day in days:
                 days[day] -= placeless.get((node, day), 0)
-            yield from self._counted(mine, node, days, self._centre.placed_per_day(node))
+            yield from _counted(groups, days, self._centre.placed_per_day(node))
 
     def _by_months(self, mine: Mapping[GroupKey, Mine]) -> Iterator[Presence]:
-        here: dict[int, dict[str, int]] = {}
-        for (_, _, node, day), tally in mine.items():
-            of_node = here.setdefault(node, {})
-            of_node[day[:7]] = of_node.get(day[:7], 0) + tally.exact.count
-        for node, months in here.items():
+        for node, groups in _by_node(mine).items():
+            months: dict[str, int] = {}
+            for (_, _, _, day), tally in groups:
+                months[day[:7]] = months.get(day[:7], 0) + tally.exact.count
             windows = {month: Window(*bounds(month), (node,)) for month in months}
             there = {m: self._centre.count("NodeState", window) for m, window in windows.items()}
-            yield from self._counted(mine, node, months, there)
+            yield from _counted(groups, months, there)
 
-    def _counted(
-        self,
-        mine: Mapping[GroupKey, Mine],
-        node: int,
-        here: Mapping[str, int],
-        there: Mapping[str, int],
-    ) -> Iterator[Presence]:
-        """The groups of a node; what is missing in a period counts for the first of them."""
-        left = {period: there.get(period, 0) for period in here}
-        for (table, place, of_node, day), tally in sorted(mine.items()):
-            if of_node != node:
-                continue
-            period = day if day in here else day[:7]
-            count = tally.exact.count
-            equal = here[period] == there.get(period, 0)
-            found = count if equal else min(count, left[period])
-            left[period] -= found
-            state = COUNTED if equal else DIFFERENT
-            yield Presence(table, place, node, day, count, found, state)
+
+def _by_node(mine: Mapping[GroupKey, Mine]) -> Mapping[int, list[tuple[GroupKey, Mine]]]:
+    found: dict[int, list[tuple[GroupKey, Mine]]] = {}
+    for key, tally in sorted(mine.items()):
+        found.setdefault(key[2], []).append((key, tally))
+    return found
+
+
+def _counted(
+    groups: Sequence[tuple[GroupKey, Mine]], here: Mapping[str, int], there: Mapping[str, int]
+) -> Iterator[Presence]:
+    """The groups of a node, by days or months; what is missing in one counts for its last."""
+    left = {period: there.get(period, 0) for period in here}
+    for (table, place, node, day), tally in groups:
+        period = day if day in here else day[:7]
+        count = tally.exact.count
+        equal = here[period] == there.get(period, 0)
+        found = count if equal else min(count, left[period])
+        left[period] -= found
+        state = COUNTED if equal else DIFFERENT
+        yield Presence(table, place, node, day, count, found, state)
 
 
 def _state(mine: Mine, theirs: Tally) -> str:

@@ -17,7 +17,7 @@ class Month:
 
     ``lost``       missing at the centre, of days up to the one to which the old pusher believed its
                    work done
-    ``not_sent``   missing, of later days
+    ``not_sent``   missing, of later days, or where the old pusher's files do not say
     ``extra``      at the centre beyond those here
     ``different``  in days of a node that have as many rows on both sides, and not the same
     ``same``, ``six_digits``, ``counted``  in days of a node that the centre has: bit for bit, with
@@ -57,13 +57,13 @@ class Month:
 
 
 def months(found: Iterable[Presence], chart: Chart, sent_to: Mapping[int, str]) -> list[Month]:
-    """By table, house and month; ``sent_to``: the station's house id → ISO time."""
-    last = max(sent_to.values(), default="~")
+    """By table, house and month; ``sent_to``: the station's house id → ISO time, where known."""
+    last = max(sent_to.values(), default="")
     sums: dict[tuple[str, str, str], Month] = {}
     for group in found:
         place = chart.places[group.place] if group.table == "Reading" else None
         house = ALL_HOUSES if place is None else place.name
-        upto = last if place is None or place.house is None else sent_to.get(place.house, last)
+        upto = last if place is None or place.house is None else sent_to.get(place.house, "")
         key = (group.table, house, group.day[:7])
         month = sums.setdefault(key, Month(*key))
         month.add(group, sent=group.day <= upto[:10])
@@ -74,7 +74,7 @@ def line_of(month: Month) -> str:
     """One line for people."""
     parts = [
         (month.lost, "lost by the old pusher"),
-        (month.not_sent, "not sent yet"),
+        (month.not_sent, "not there yet"),
         (month.extra, "only there"),
         (month.different, "in days that differ"),
         (month.six_digits, "there with six digits"),

@@ -87,21 +87,22 @@ def test_it_says_what_the_old_one_lost_and_sends_only_that(served: Served) -> No
     assert months["12 High St"]["here"] == 2 * 2 * len(LOCAL_DAYS)
     assert months["14 High St"]["here"] - months["14 High St"]["there"] == 2 * len(LOCAL_DAYS)
     served.numbered()
-    world.tail_once()
+    served.tail()
     assert world.run("ship", "--once").code == 10  # paused until it is settled
     assert world.arrived() == []
     before = settled(served, "--dry-run")
     done = settled(served)
     assert (before["settled"], before["to_send"]) == (done["settled"], done["to_send"])
     assert done["settled"] == 11 * 2  # the days of a node that are whole there
-    world.ship_once()
+    served.ship()
     sent = world.arrived("Reading")
     assert len(sent) == 2 * len(PLACES) * len(LOCAL_DAYS) - 11 * 2
     missing = world.compare()
     assert missing.missing == missing.doubled == set()
     assert len(missing.different) == 11 * 2  # the old one's six digits
     world.insert("Reading", reading(9, 69))
-    world.replicate()
+    served.tail()
+    served.ship()
     assert world.compare().missing == set()
 
 
@@ -109,9 +110,9 @@ def test_exact_sends_what_has_lost_digits(served: Served) -> None:
     pushed_with_losses(served)
     said(served, str(served.map_file()))
     served.numbered()
-    served.world.tail_once()
+    served.tail()
     assert settled(served, "--exact")["settled"] == 0
-    served.world.ship_once()
+    served.ship()
     assert served.world.compare() == Difference()
 
 
@@ -120,14 +121,50 @@ def test_a_day_that_the_log_touches_is_sent(served: Served) -> None:
     served.push(*(reading(d, n, k) for d in LOCAL_DAYS for n in PLACES for k in (0, 1)))
     said(served, str(served.map_file()))
     served.numbered()
-    world.tail_once()
+    served.tail()
     world.sql("UPDATE Reading SET value = 7 WHERE nodeId = 69 AND time = '2015-03-02 12:00:00'")
-    world.tail_once()
+    served.tail()
     assert settled(served)["to_send"] >= 2
-    world.ship_once()
+    served.ship()
     changed = [row for row in world.centre.rows("Reading") if row["value"] == 7]
     assert [(row["nodeId"], str(row["time"])[:10]) for row in changed] == [(69, "2015-03-02")]
     assert world.compare().missing == set()
+
+
+def test_readings_without_a_place_which_the_old_one_never_sent_arrive(served: Served) -> None:
+    served.push(*(reading(d, n, k) for d in LOCAL_DAYS for n in PLACES for k in (0, 1)))
+    served.world.insert("Reading", reading(2, 69, 2, locationId=None))
+    said(served, str(served.map_file()))
+    served.numbered()
+    served.tail()
+    assert settled(served)["settled"] == 2 * len(PLACES) * len(LOCAL_DAYS)
+    served.ship()
+    assert served.world.compare().missing == set()
+
+
+def test_a_house_that_was_renamed_is_named_by_hand_and_then_settled(served: Served) -> None:
+    served.push(*(reading(d, n, k) for d in LOCAL_DAYS for n in PLACES for k in (0, 1)))
+    served.world.sql("UPDATE House SET address = '14a High St' WHERE id = 2")
+    said(served, str(served.map_file()))
+    served.numbered()
+    served.tail()
+    there = str(served.ids["House", 2])
+    served.command("map", "set", "House:2", there, "--yes", "--destination", "cogentee")
+    assert settled(served)["settled"] == 2 * len(PLACES) * len(LOCAL_DAYS)
+    served.ship()
+    found = [row["address"] for row in served.world.centre.rows("House") if str(row["id"]) == there]
+    assert found == ["14a High St"]
+    assert served.world.compare().missing == set()
+
+
+def test_somebody_elses_pause_is_kept(served: Served) -> None:
+    said(served, str(served.map_file()))
+    served.numbered()
+    served.tail()
+    served.command("resume", "cogentee")
+    served.command("pause", "cogentee", "--why", "their disk is exchanged")
+    settled(served)
+    assert served.world.run("ship", "--once").code == 10
 
 
 def test_a_dry_run_writes_nothing(served: Served) -> None:
