@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from replicator.central.auth import is_loopback
 from replicator.central.engine import open_engine
+from replicator.central.page import page
 from replicator.central.problems import Problem
 from replicator.central.rest import answer, rest
 from replicator.central.routes import allow, methods_at
@@ -34,6 +35,7 @@ def create_app(settings: CentralSettings) -> Flask:
     app.config["REPLICATOR"] = settings
     app.url_map.merge_slashes = False  # it would redirect, and lose a POST's body
     app.register_blueprint(rest)
+    app.register_blueprint(page)
     app.add_url_rule("/healthz", view_func=_healthz(database))
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)

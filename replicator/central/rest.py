@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from replicator import __version__
-from replicator.central import bulk, digests, listing, resources, summaries
+from replicator.central import bulk, digests, listing, resources, stations, summaries
 from replicator.central.auth import authenticate
 from replicator.central.body import decode, too_large, unwrapped
 from replicator.central.filters import parse_query
@@ -34,6 +35,7 @@ FEATURES = (
     "null-filter",
     "digests",
     "columns",
+    "heartbeats",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
@@ -176,6 +178,19 @@ def _post_digests() -> Response:
     return answer({"groups": groups, "after": found.after})
 
 
+def _post_heartbeat() -> Response:
+    """What a station says of itself, kept in place of its last heartbeat."""
+    station = stations.keep(_database(), g.station, _one_row())
+    return answer({"station": station}, 201)
+
+
+def _stations() -> Response:
+    """All stations, worst first."""
+    at = datetime.now(timezone.utc)
+    found = _database().read(lambda c: stations.listed(c, at))
+    return answer([stations.as_json(each) for each in found])
+
+
 def _last_sync() -> Response:
     """Time of the newest reading of the houses with this address, or null."""
     _refuse_parameters_but("house")
@@ -214,7 +229,17 @@ def _number(text: str) -> int:
 
 
 _NOT_TABLES: Mapping[str, Callable[[], Response]] = MappingProxyType(
-    {"capabilities": _capabilities, "lastsync": _last_sync, "lastnodesync": _last_node_sync}
+    {
+        "capabilities": _capabilities,
+        "lastsync": _last_sync,
+        "lastnodesync": _last_node_sync,
+        "stations": _stations,
+    }
+)
+
+
+_POSTED: Mapping[str, Callable[[], Response]] = MappingProxyType(
+    {"bulk": _post_bulk, "digests": _post_digests, "heartbeat": _post_heartbeat}
 )
 
 
@@ -250,10 +275,9 @@ def get_one(name: str, number: int) -> Response:
 @rest.post("/<name>/")
 def post_one(name: str) -> Response:
     """Create a row, or answer the one with its natural key; bulk/ takes many."""
-    if name.lower() == "bulk":
-        return _post_bulk()
-    if name.lower() == "digests":
-        return _post_digests()
+    other = _POSTED.get(name.lower())
+    if other is not None:
+        return other()
     table = _table(name)
     make = resources.log_push if table.name == "Pushstatus" else resources.create
     stored = make(_database(), table, _one_row())
