@@ -60,7 +60,14 @@ def document() -> Json:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Any name, and the token as password.",
+                },
+            },
             "parameters": {"Range": _range()},
             "headers": {"Server": _header("The server's version.", ".+")},
             "responses": {str(status): _failure(status) for status in _REASONS},
@@ -144,6 +151,7 @@ def _own() -> dict[str, Json]:
     house = {"name": "house", "in": "query", "schema": {"type": "string"}}
     node = {**_NODE, "name": "node", "in": "query", "schema": _number()}
     kind = {"name": "typeid", "in": "query", "schema": _number()}
+    stations = _answer("Their last heartbeats.", _many("Station"))
     counts = _answer("Day and number of readings.", reference("Counts"))
     told = _answer("What this server can do.", reference("Capabilities"))
     fine = _answer("The database answers.", {"const": {"status": "ok"}})
@@ -155,6 +163,9 @@ def _own() -> dict[str, Json]:
         },
         "/rest/bulk/": {"post": _bulk()},
         "/rest/digests/": {"post": _digests()},
+        "/rest/heartbeat/": {"post": _heartbeat()},
+        "/rest/stations/": {"get": _operation("All stations, worst first.", {200: stations}, ())},
+        "/stations": {"get": _page()},
         "/rest/lastsync/": {
             "get": _operation("Newest reading of a house.", {200: last}, (400,), parameters=[house])
         },
@@ -197,6 +208,25 @@ def _digests() -> Json:
     done = {200: _answer("Digests by group.", reference("Digests"))}
     body = {JSON: {"schema": reference("DigestsAsked")}}
     return _operation("Counts and digests of what is stored.", done, _BODY, body=body)
+
+
+def _many(name: str) -> Json:
+    return {"type": "array", "items": reference(name)}
+
+
+def _heartbeat() -> Json:
+    done = {201: _answer("It is kept in place of the last one.", reference("Kept"))}
+    body = _one_row(reference("Heartbeat"))
+    return _operation("What a station says of itself.", done, (*_BODY, 422), body=body)
+
+
+def _page() -> Json:
+    page = _operation("The page that lists the stations, for browsers.", {}, ())
+    text = {"schema": {"type": "string"}}
+    page["security"] = [{"token": []}, {"password": []}]
+    page["responses"]["200"] = {"description": "HTML.", "content": {"text/html": text}}
+    page["responses"]["401"] = {"description": _REASONS[401], "content": {"text/plain": text}}
+    return page
 
 
 def _no_slash() -> Json:

@@ -15,8 +15,13 @@ def _lists() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {
         name: (GET, POST) if table.stream else (GET, POST, PUT) for name, table in BY_PATH.items()
     }
-    found |= {"bulk": (POST,), "digests": (POST,)}
-    found |= {"capabilities": (GET,), "lastsync": (GET,), "lastnodesync": (GET,)}
+    found |= {"bulk": (POST,), "digests": (POST,), "heartbeat": (POST,)}
+    found |= {
+        "stations": (GET,),
+        "capabilities": (GET,),
+        "lastsync": (GET,),
+        "lastnodesync": (GET,),
+    }
     return MappingProxyType(found)
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from replicator.audit.digest import LEVELS
-from replicator.central.schema import BULK_TABLES, TABLES, CentralTable, Kind
+from replicator.central.schema import BULK_TABLES, TABLES, TIME, CentralTable, Kind
 from replicator.central.settings import MAX_ROWS
 from replicator.model import STREAM_TABLES
 
@@ -44,7 +44,15 @@ CODES: Mapping[int, tuple[str, ...]] = MappingProxyType(
         405: ("method-not-allowed",),
         413: ("too-large",),
         415: ("unsupported-encoding",),
-        422: ("rejected", *REASONS, "duplicate-key", "bad-id", "in-use"),
+        422: (
+            "rejected",
+            *REASONS,
+            "duplicate-key",
+            "bad-id",
+            "in-use",
+            "no-station",
+            "bad-heartbeat",
+        ),
         500: ("internal",),
         503: ("database-unavailable",),
     }
@@ -57,7 +65,7 @@ def schemas() -> Json:
     for table in TABLES.values():
         found[table.name] = _shown(table)
         found[f"{table.name}Sent"] = _sent(table)
-    return {**found, **_bulk(), **_answers()}
+    return {**found, **_bulk(), **_answers(), **_stations()}
 
 
 def error(status: int) -> Json:
@@ -241,3 +249,32 @@ def _digests_asked(after: Json) -> Json:
         "after": after,
     }
     return _object(properties, required=("table", "level", "nodes"))
+
+
+def _stations() -> Json:
+    """What stations say of themselves, sent and listed."""
+    texts = dict.fromkeys(("version", "tail", "ship"), _cell(Kind("text", 255), True, ""))
+    names = ("interval", "waiting_rows", "lag_seconds", "parked_rows", "open_gaps")
+    counts = (*names, "disk_free", "outbox_bytes")
+    times = ("sent_at", "last_commit")
+    whole = {"type": ["integer", "null"], "minimum": 0}
+    number = {"type": ["number", "null"], "minimum": 0, "maximum": _INT64["maximum"]}
+    sent = {
+        **texts,
+        **dict.fromkeys(counts, number),
+        **dict.fromkeys(times, _cell(TIME, True, _SENT_TIME)),
+    }
+    time = _cell(TIME, True, _SHOWN_TIME)
+    shown: Json = {
+        "station": {"type": "string"},
+        "state": {"enum": ["silent", "critical", "warning", "never", "fine"]},
+        "why": {"type": "array", "items": {"type": "string"}},
+        "last_seen": time,
+        "seconds_ago": {"type": ["integer", "null"]},
+    }
+    said = {**texts, **dict.fromkeys(counts, whole), **dict.fromkeys(times, time)}
+    return {
+        "Heartbeat": {"type": "object", "properties": sent},
+        "Kept": _object({"station": {"type": "string"}}),
+        "Station": _object({**shown, **said}),
+    }
