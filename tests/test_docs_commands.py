@@ -17,7 +17,9 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 _FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
-_COMMAND = re.compile(r"(?:^|[;&|(=]\s*|\bsudo (?:-u \S+ )?)(?:[\w./~-]*/)?(replicator [a-z-].*)")
+_COMMAND = re.compile(
+    r"(?:^|[;&|(]\s*|\bExecStart=|\bsudo (?:-u \S+ )?)(?:[\w./~-]*/)?(replicator [a-z-].*)"
+)
 _MAKE = re.compile(r"(?:^|[\s;&|(])make ([a-z]+)\b")
 _BEHIND = re.compile(r"\s(?:#|\||>|&|;|2>|<).*|\)+$")  # a comment, a pipe, another command
 _TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
@@ -81,7 +83,8 @@ def test_every_make_target_is_there(document: Path) -> None:
 
 
 def test_command_lines_are_found_where_they_stand() -> None:
-    text = "See `replicator parked list|show`.\n```\n$ sudo -u replicator /opt/bin/replicator check # now\n$ useradd replicator\n```"
+    block = "```\n$ sudo -u replicator /opt/bin/replicator check # now\n$ useradd replicator\n```"
+    text = f"See `replicator parked list|show`.\n{block}"
     assert command_lines(text) == [
         "replicator check",
         "replicator parked list",
