@@ -48,6 +48,11 @@ lint: $(READY) ## only the linters, types, layers and scripts
 	$(BIN)/lint-imports
 	shellcheck $(SCRIPTS)
 
+.PHONY: man
+man: $(READY) ## the man page, build/replicator.1
+	@mkdir -p build
+	$(BIN)/python -m replicator.cli.manpage > build/replicator.1
+
 .PHONY: bench
 bench: $(READY) ## figures beside the plain way: a table, and build/bench.json
 	@exec $(BIN)/python -m benchmarks

@@ -20,7 +20,15 @@ import zstandard
 from replicator.sink.dialect import OURS
 from replicator.sink.packed import MAGIC
 
-_FEATURES = ("receipts", "delete", "sensor-get", "idempotent-create", "columns", "zstd")
+_FEATURES = (
+    "receipts",
+    "delete",
+    "sensor-get",
+    "idempotent-create",
+    "columns",
+    "zstd",
+    "heartbeats",
+)
 _CAPABILITIES = orjson.dumps({"server": OURS.name, "version": "0", "features": _FEATURES})
 _MARK = b'"__table__"'
 
@@ -52,12 +60,18 @@ class _Connection(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     requests = 0
+    heartbeats = 0
     _last_id = 0
 
     def answer(self, method: str, path: str, body: bytes, *, receipts: bool) -> tuple[int, bytes]:
         if path == "/count":
             return 200, b"%d" % self.requests
+        if path == "/heartbeats":
+            return 200, b"%d" % self.heartbeats
         self.requests += 1
+        if path == "/rest/heartbeat/":
+            self.heartbeats += 1
+            return 201, b"{}"
         if path == "/rest/bulk/":
             if not receipts:
                 return 201, b"[]"

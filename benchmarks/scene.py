@@ -32,6 +32,7 @@ path = {folder}/outbox
 
 [destination central]
 url = {url}
+heartbeat = {heartbeat}
 
 [central]
 listen = 127.0.0.1:{port}
@@ -44,6 +45,7 @@ class Scene:
 
     ``url``     of the central server; without one, where ``central()`` will listen
     ``centre``  the central server's database, as an SQLAlchemy URL; without one, a file of SQLite
+    ``heartbeat``  seconds; 0: none
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Scene:
         station: StationDatabase | None = None,
         url: str = "",
         centre: str = "",
+        heartbeat: float = 0,
     ) -> None:
         folder.mkdir()
         self.folder = folder
@@ -68,6 +71,7 @@ class Scene:
                 url=self.url,
                 port=port,
                 centre=centre or f"sqlite:///{folder}/central.db",
+                heartbeat=heartbeat,
             )
         )
 

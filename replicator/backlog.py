@@ -14,13 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from replicator.outbox.clock import parse
+from replicator.outbox.files import OUTBOX_FILE, destination_file, open_file, translated
+from replicator.outbox.older import as_newest
 from replicator.outbox.place import Healing, SnapshotPlace
-from replicator.outbox.store import (
-    OUTBOX_FILE,
-    destination_file,
-    open_readonly,
-    translated,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +143,9 @@ def read_backlog(
     Raises OutboxError when there is no outbox.db, or a file cannot be read.
     """
     path = folder / OUTBOX_FILE
-    database = open_readonly(path, "outbox")
+    connection = open_file(path, "outbox", as_newest)
     try:
         with translated(path):
-            connection: sqlite3.Connection = database.conn
             connection.execute("BEGIN")
             capture = _capture(connection, path, at)
             gaps = _gaps(connection)
@@ -158,7 +153,7 @@ def read_backlog(
                 _waiting(connection, folder, name, enabled, at) for name, enabled in destinations
             ]
     finally:
-        database.close()
+        connection.close()
     return Backlog(at_text, capture, waiting, gaps)
 
 
@@ -218,9 +213,16 @@ def _capture(connection: sqlite3.Connection, path: Path, at: datetime) -> Captur
         snapshot=row[3] if row else None,
         entries=last - first + 1 if last else 0,
         rows_captured=_rows_captured(connection),
-        bytes=sum(item.stat().st_size for item in path.parent.glob("*.db*")),
+        bytes=sum(_size(item) for item in path.parent.glob("*.db*")),
         forecast=_forecast(connection, at),
     )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a -wal or -shm file that its process removed just now
+        return 0
 
 
 def _rows_captured(connection: sqlite3.Connection) -> int:
@@ -239,10 +241,9 @@ def _waiting(
         oldest = _oldest(outbox, 0)
         lag = _age(oldest, at)
         return Waiting(name, enabled, never, 0, captured, last, oldest, lag, 0, (), 0, None)
-    database = open_readonly(path, "destination")
+    delivery = open_file(path, "destination", as_newest)
     try:
         with translated(path):
-            delivery: sqlite3.Connection = database.conn
             delivery.execute("BEGIN")
             seq, settled = delivery.execute("SELECT seq, row_total FROM cursor").fetchone()
             oldest = _oldest(outbox, seq)
@@ -264,7 +265,7 @@ def _waiting(
                 to_send_again=delivery.execute(_TO_SEND_AGAIN).fetchone()[0],
             )
     finally:
-        database.close()
+        delivery.close()
 
 
 def _oldest(outbox: sqlite3.Connection, seq: int) -> str | None:

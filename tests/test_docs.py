@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 from pathlib import Path
 
@@ -57,3 +58,26 @@ def missing_tests(text: str) -> list[str]:
 def test_every_document_is_listed_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     assert [path.name for path in (ROOT / "docs").glob("*.md") if path.name not in readme] == []
+
+
+ROOMS = ("moving", "audit", "repair", "source", "outbox", "sink")
+
+
+def test_the_architecture_names_every_room_and_module() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text().partition("## Rooms")[2]
+    named = set(re.findall(r"\w+", told.partition("Import order")[0]))
+    files = [*(ROOT / "replicator").iterdir()]
+    files += [path for room in ROOMS for path in (ROOT / "replicator" / room).iterdir()]
+    there = {path.stem for path in files if path.suffix in (".py", "") and path.stem[0] != "_"}
+    assert there - named == set()
+
+
+def test_the_architecture_has_the_layers_that_are_enforced() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    told = re.search(r"siblings on a line may not: (.*?)\. import-linter", text, re.DOTALL)
+    linter = configparser.ConfigParser()
+    linter.read(ROOT / "setup.cfg")
+    layers = linter["importlinter:contract:layers"]["layers"].split("\n")
+    assert told is not None
+    listed = [layer.strip(" `") for layer in " ".join(told[1].split()).split(">")]
+    assert listed == [layer for layer in layers if layer not in ("", "__main__")]

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Callable
 
 import sqlalchemy as sa
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from replicator.central.auth import is_loopback
 from replicator.central.engine import open_engine
+from replicator.central.page import page
 from replicator.central.problems import Problem
 from replicator.central.rest import answer, rest
+from replicator.central.routes import allow, methods_at
 from replicator.central.settings import CentralSettings
 from replicator.central.store import Database
 from replicator.central.tokens import any_token
@@ -33,6 +35,7 @@ def create_app(settings: CentralSettings) -> Flask:
     app.config["REPLICATOR"] = settings
     app.url_map.merge_slashes = False  # it would redirect, and lose a POST's body
     app.register_blueprint(rest)
+    app.register_blueprint(page)
     app.add_url_rule("/healthz", view_func=_healthz(database))
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)
@@ -65,8 +68,10 @@ def _problem(problem: Problem) -> Response:
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     code = (error.name or "error").lower().replace(" ", "-")
-    kept = [(k, v) for k, v in error.get_headers() if k in ("Allow", "Retry-After")]
-    return answer({"error": code, "detail": error.description or ""}, status, dict(kept))
+    kept = {k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")}
+    if taken := methods_at(request.path) if status == 405 else ():
+        kept["Allow"] = ", ".join(allow(taken))
+    return answer({"error": code, "detail": error.description or ""}, status, kept)
 
 
 def _cause(problem: Problem) -> object:

@@ -54,6 +54,8 @@ def parse_query(kinds: Mapping[str, Kind], raw: str) -> Query:
     for name, value in pairs:
         sort = _SORT.fullmatch(name)
         if sort is not None:
+            if value:
+                raise _bad("sort(…) has no value")
             order += [_order(kinds, part) for part in sort[1].split(",") if part]
         else:
             conditions.append(_condition(kinds, name, value))

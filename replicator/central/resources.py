@@ -63,7 +63,7 @@ def create(database: Database, table: CentralTable, sent: Mapping[str, object]) 
 
 def log_push(database: Database, table: CentralTable, sent: Mapping[str, object]) -> Stored:
     """POST pushstatus/: always a new row; ``time`` is ours."""
-    group = _checked(table, {**sent, "time": now(), "id": 0})
+    group = _checked(table, {**sent, "time": now(), "id": 1})
 
     def work(connection: Connection) -> Stored:
         values = dict(zip(group.columns, group.rows[0], strict=True))
@@ -81,7 +81,8 @@ def replace(
 
     Raises Problem 422: another row has this natural key, or the body names another id.
     """
-    if sent.get("id", number) != number:
+    given = sent.get("id", number)
+    if type(given) is not int or given != number:
         raise Problem(422, "bad-id", f"the body's id is not {number}")
     group = _checked(table, {**sent, "id": number})
 
@@ -156,6 +157,8 @@ def _checked(table: CentralTable, sent: Mapping[str, object]) -> Group:
     _raise_first(refused)
     columns = tuple(table.kinds)
     values: tuple[Value, ...] = tuples[0]
+    if table.numbers and isinstance(values[0], int) and values[0] < 1:
+        raise Problem(422, "bad-number", f"id: {values[0]} is less than 1")
     if table.hashed and values[0] is None:  # an id that was not sent is handed out
         columns, values = columns[1:], values[1:]
     return Group(table, UPSERT, columns, [0], [values])

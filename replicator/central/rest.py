@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import TypeVar
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from replicator import __version__
-from replicator.central import bulk, digests, listing, resources, summaries
+from replicator.central import bulk, digests, listing, resources, stations, summaries
 from replicator.central.auth import authenticate
 from replicator.central.body import decode, too_large, unwrapped
 from replicator.central.filters import parse_query
 from replicator.central.packed import CONTENT_TYPE, unpack
 from replicator.central.problems import Problem
+from replicator.central.routes import OPEN, allow, methods_at
 from replicator.central.schema import BY_PATH, CentralTable
 from replicator.central.settings import DEFAULT_PAGE, MAX_PAGE, MAX_ROWS, CentralSettings
 from replicator.central.store import Database
@@ -32,10 +35,11 @@ FEATURES = (
     "null-filter",
     "digests",
     "columns",
+    "heartbeats",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
-_ID = "int(max=2147483647):number"
+_ID = "int(signed=True, max=2147483647):number"  # the rule's grammar has no negative bound
 
 T = TypeVar("T")
 
@@ -93,11 +97,26 @@ def _numbered(name: str) -> CentralTable:
 
 
 @rest.before_request
-def _who() -> None:
-    name = (request.view_args or {}).get("name", "")
-    open_to_all = request.endpoint == "rest.get_list" and name.lower() == "capabilities"
+def _who() -> Response | None:
+    asked = request.view_args or {}
+    name = asked.get("name", "").lower()
+    open_to_all = request.endpoint == "rest.get_list" and name in OPEN
     header = request.headers.get("Authorization")
     g.station = "" if open_to_all else authenticate(_database(), _settings(), header)
+    if asked.get("number", 0) < -(2**31):
+        raise NotFound
+    if request.endpoint == "rest.no_slash":
+        return None
+    return _method(methods_at(request.path))
+
+
+def _method(taken: tuple[str, ...]) -> Response | None:
+    """The rules are for all names, of which each takes only some methods."""
+    if not taken or request.method in taken or request.method == "HEAD":
+        return None
+    if request.method == "OPTIONS":
+        return Response(status=204, headers={"Allow": ", ".join(allow(taken))})
+    raise MethodNotAllowed(allow(taken))
 
 
 def _capabilities() -> Response:
@@ -159,8 +178,22 @@ def _post_digests() -> Response:
     return answer({"groups": groups, "after": found.after})
 
 
+def _post_heartbeat() -> Response:
+    """What a station says of itself, kept in place of its last heartbeat."""
+    station = stations.keep(_database(), g.station, _one_row())
+    return answer({"station": station}, 201)
+
+
+def _stations() -> Response:
+    """All stations, worst first."""
+    at = datetime.now(timezone.utc)
+    found = _database().read(lambda c: stations.listed(c, at))
+    return answer([stations.as_json(each) for each in found])
+
+
 def _last_sync() -> Response:
     """Time of the newest reading of the houses with this address, or null."""
+    _refuse_parameters_but("house")
     house = request.args.get("house")
     return answer(_database().read(lambda c: summaries.last_reading(c, house)))
 
@@ -171,14 +204,22 @@ def _last_node_sync() -> Response:
 
 
 def _last_of_node(node: int) -> Response:
+    _refuse_parameters_but("node")
     return answer(_database().read(lambda c: summaries.last_of_node(c, node)))
 
 
 def _counts(node: int) -> Response:
     """Readings of a node per day, of one type where ``?typeid=`` says so."""
+    _refuse_parameters_but("typeid")
     kind = request.args.get("typeid")
     wanted = None if kind is None else _number(kind)
     return answer(_database().read(lambda c: summaries.readings_per_day(c, node, wanted)))
+
+
+def _refuse_parameters_but(known: str) -> None:
+    unknown = [name for name in request.args if name != known]
+    if unknown:
+        raise Problem(400, "bad-filter", f"there is no parameter {unknown[0][:60]!r}, only {known}")
 
 
 def _number(text: str) -> int:
@@ -188,7 +229,17 @@ def _number(text: str) -> int:
 
 
 _NOT_TABLES: Mapping[str, Callable[[], Response]] = MappingProxyType(
-    {"capabilities": _capabilities, "lastsync": _last_sync, "lastnodesync": _last_node_sync}
+    {
+        "capabilities": _capabilities,
+        "lastsync": _last_sync,
+        "lastnodesync": _last_node_sync,
+        "stations": _stations,
+    }
+)
+
+
+_POSTED: Mapping[str, Callable[[], Response]] = MappingProxyType(
+    {"bulk": _post_bulk, "digests": _post_digests, "heartbeat": _post_heartbeat}
 )
 
 
@@ -224,10 +275,9 @@ def get_one(name: str, number: int) -> Response:
 @rest.post("/<name>/")
 def post_one(name: str) -> Response:
     """Create a row, or answer the one with its natural key; bulk/ takes many."""
-    if name.lower() == "bulk":
-        return _post_bulk()
-    if name.lower() == "digests":
-        return _post_digests()
+    other = _POSTED.get(name.lower())
+    if other is not None:
+        return other()
     table = _table(name)
     make = resources.log_push if table.name == "Pushstatus" else resources.create
     stored = make(_database(), table, _one_row())
@@ -247,6 +297,7 @@ def put_one(name: str, number: int) -> Response:
 @rest.put("/<name>/")
 def put_by_query(name: str) -> Response:
     """``PUT type/?id=7``."""
+    _table(name)
     if list(request.args) != ["id"]:
         raise Problem(400, "bad-filter", f"PUT {name.lower()[:60]}/7 or ?id=7")
     return put_one(name, _number(request.args["id"]))
@@ -258,7 +309,7 @@ def delete_one(name: str, number: int) -> Response:
     table = _numbered(name)
     if not resources.remove(_database(), table, number):
         raise Problem(404, "no-such-row", f"there is no {table.name} {number}")
-    return Response(status=204)
+    return Response(status=204, headers={SIGNATURE_HEADER: __version__})
 
 
 @rest.route("/<name>", methods=["GET", "POST", "PUT", "DELETE"])

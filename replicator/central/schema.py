@@ -7,7 +7,7 @@ Columns are the original central server's. What is ours:
   whatever the database's collation.
 - Stream tables carry no foreign keys: their references are checked set-wise, under shared locks, in
   the transaction that stores the rows. A constraint would check the same thing once per row.
-- ``central_schema``, ``id_counter``, ``receipt``, ``station_token``: book-keeping.
+- ``central_schema``, ``id_counter``, ``receipt``, ``station_token``, ``station``: book-keeping.
 """
 
 from __future__ import annotations
@@ -115,6 +115,8 @@ _KINDS: dict[str, dict[str, Kind]] = {
 
 # Keys that must not hold a NULL although the natural key is hashed.
 _NOT_NULL_KEY = frozenset({"Sensor"})
+# Tables whose ids the stations choose.
+_OWN_IDS = frozenset({"Node", "NodeType", "SensorType"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ class CentralTable:
     stream: bool
     sql: sa.Table
     keeps: frozenset[str] = frozenset()
+
+    @property
+    def numbers(self) -> bool:
+        """Whether ids are handed out here, from 1."""
+        return "id" in self.kinds and self.name not in _OWN_IDS
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -168,7 +175,7 @@ def _column(table: str, name: str, kind: Kind, primary: tuple[str, ...]) -> sa.C
     if reference is not None:
         on_delete = _ON_DELETE.get(f"{table}.{name}", "RESTRICT")
         constraints.append(sa.ForeignKey(f"{reference}.id", ondelete=on_delete))
-    numbered = name == "id" and table not in ("Node", "NodeType", "SensorType")
+    numbered = name == "id" and table not in _OWN_IDS
     return sa.Column(
         name,
         _sql_type(kind),
@@ -254,5 +261,25 @@ STATION_TOKEN = sa.Table(
     sa.Column("station", utf8(255), nullable=False),
     sa.Column("created_at", TimeText(), nullable=False),
     sa.Column("revoked_at", TimeText(), nullable=True),
+    **_OPTIONS,
+)
+# The last heartbeat of each station; all but its name and when it came is what the station said.
+STATION = sa.Table(
+    "station",
+    METADATA,
+    sa.Column("station", utf8(255), primary_key=True),
+    sa.Column("seen_at", TimeText(), nullable=False),
+    sa.Column("version", utf8(255)),
+    sa.Column("sent_at", TimeText()),
+    sa.Column("interval", sa.BigInteger),
+    sa.Column("waiting_rows", sa.BigInteger),
+    sa.Column("lag_seconds", sa.BigInteger),
+    sa.Column("parked_rows", sa.BigInteger),
+    sa.Column("open_gaps", sa.BigInteger),
+    sa.Column("last_commit", TimeText()),
+    sa.Column("disk_free", sa.BigInteger),
+    sa.Column("outbox_bytes", sa.BigInteger),
+    sa.Column("tail", utf8(255)),
+    sa.Column("ship", utf8(255)),
     **_OPTIONS,
 )

@@ -123,9 +123,9 @@ def auditing(
         stack.callback(pending.close)
         source = StationSource(config)
         tables = stack.enter_context(source.tables())
-        houses = list(_all(tables, "House"))
+        houses = list(all_rows(tables, "House"))
         remote = _mappings(config.outbox.path, destination.name)
-        places = chart(houses, _all(tables, "Location"), lambda t, i: remote.get((t, i)))
+        places = chart(houses, all_rows(tables, "Location"), lambda t, i: remote.get((t, i)))
         house = None if selection.house is None else _house(houses, selection.house)
         scope = _scope(tables, places, house, selection)
         rest = MeteredRest(address(destination))
@@ -151,7 +151,8 @@ def auditing(
         )
 
 
-def _all(tables: SnapshotReader, table: str) -> Iterator[ReferenceRow]:
+def all_rows(tables: SnapshotReader, table: str) -> Iterator[ReferenceRow]:
+    """Every row of a small table, by primary key."""
     after: tuple[Value, ...] | None = None
     while True:
         chunk = tables.read(table, after, _CHUNK)
@@ -204,7 +205,7 @@ def _scope(
     inside = [i for i in every if house is None or places.places[i].house == house.id]
     locations = {here for i in inside for here in places.places[i].locations}
     nodes, there = [], []
-    for row in _all(tables, "Node"):
+    for row in all_rows(tables, "Node"):
         number = row["id"]
         assert isinstance(number, int)
         nodes.append(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -28,7 +29,8 @@ def _address(_context: click.Context, _option: click.Parameter, text: str | None
 
 @click.command(
     epilog="\b\nExamples:\n  replicator central\n  replicator central --listen 127.0.0.1:8080\n"
-    "  replicator central --create-token house-17 > token"
+    "  replicator central --create-token house-17 > token\n"
+    "  replicator central --revoke-tokens house-17"
 )
 @configured
 @click.option(
@@ -43,21 +45,43 @@ def _address(_context: click.Context, _option: click.Parameter, text: str | None
     metavar="STATION",
     help="Print a new token for this station, and exit. It is shown only this once.",
 )
-def central(config: Config, listen: Listen | None, station: str | None) -> None:
+@click.option(
+    "--revoke-tokens",
+    "revoked",
+    metavar="STATION",
+    help="Make all tokens of this station useless, and exit.",
+)
+def central(
+    config: Config, listen: Listen | None, station: str | None, revoked: str | None
+) -> None:
     """Run the central server of [central] until SIGTERM or Ctrl-C.
 
     Once it accepts requests, standard output has the line "listening on URL".
     """
     settings = central_settings(config.central, listen)
-    if station is None:
+    if station is None and revoked is None:
         collector.calm()
         _room("serve").serve(settings)
         return
     engine = _room("engine").open_engine(settings.database_url)
     try:
-        click.echo(_room("tokens").create_token(engine, station))
+        if revoked is not None:
+            _revoke(engine, revoked)
+        if station is not None:
+            click.echo(_room("tokens").create_token(engine, station))
     finally:
         engine.dispose()
+
+
+def _revoke(engine: Any, station: str) -> None:
+    count = _room("tokens").revoke_tokens(engine, station)
+    if not count:
+        raise ConfigError(
+            "no token was revoked",
+            f"no station with a token is called {station!r}",
+            "the name is the one that --create-token was given",
+        )
+    click.echo(f"{station}: {count} revoked", err=True)
 
 
 def _room(module: str) -> ModuleType:

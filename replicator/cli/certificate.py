@@ -33,8 +33,8 @@ _GAP = ("found_at", "last_position", "reason", "next_position", "healed_at")
 )
 @config_option
 @log_level_option
-@click.option("--house", metavar="ADDRESS|ID", help="The house.")
-@click.option("--month", metavar="MONTH", help="2026-03.")
+@click.option("--house", metavar="ADDRESS|ID", help="The house: its address or id.")
+@click.option("--month", metavar="MONTH", help="The month (UTC), such as 2026-03.")
 @click.option("--destination", "name", metavar="NAME", help="Needed where there are several.")
 @click.option(
     "--output",

@@ -6,32 +6,44 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from replicator import __version__
 from replicator.cli import logs
-from replicator.cli.backlog import backlog
-from replicator.cli.central import central
-from replicator.cli.certificate import certificate
-from replicator.cli.check import check
-from replicator.cli.heal import heal
-from replicator.cli.init import init
-from replicator.cli.map import map_
-from replicator.cli.migrate import migrate
+from replicator.cli.commands import LazyCommands
 from replicator.cli.options import config_option, log_level_option
-from replicator.cli.parked import parked
-from replicator.cli.pause import pause
-from replicator.cli.prune import prune
-from replicator.cli.replay import replay
-from replicator.cli.resume import resume
-from replicator.cli.rewind import rewind
-from replicator.cli.run import run
-from replicator.cli.ship import ship
-from replicator.cli.tail import tail
-from replicator.cli.verify import verify
 from replicator.errors import ReplicatorError
+
+# Where each command is; it is imported when it is asked for.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "init": "replicator.cli.init:init",
+        "check": "replicator.cli.check:check",
+        "run": "replicator.cli.run:run",
+        "tail": "replicator.cli.tail:tail",
+        "ship": "replicator.cli.ship:ship",
+        "backlog": "replicator.cli.backlog:backlog",
+        "verify": "replicator.cli.verify:verify",
+        "certificate": "replicator.cli.certificate:certificate",
+        "heal": "replicator.cli.heal:heal",
+        "migrate": "replicator.cli.migrate:migrate",
+        "central": "replicator.cli.central:central",
+        "import-legacy": "replicator.cli.import_legacy:import_legacy",
+        "settle": "replicator.cli.settle:settle_",
+        "support-bundle": "replicator.cli.support_bundle:support_bundle",
+        "parked": "replicator.cli.parked:parked",
+        "map": "replicator.cli.map:map_",
+        "pause": "replicator.cli.pause:pause",
+        "resume": "replicator.cli.resume:resume",
+        "rewind": "replicator.cli.rewind:rewind",
+        "replay": "replicator.cli.replay:replay",
+        "prune": "replicator.cli.prune:prune",
+    }
+)
 
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -75,6 +87,7 @@ def _close_stdout() -> None:
 
 @click.group(
     cls=Program,
+    commands=LazyCommands(COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: docs/exit-codes.md. Keys of the configuration: docs/configuration.md.",
 )
@@ -93,21 +106,3 @@ def main(config_path: object, log_level: object) -> None:
       replicator verify               is the centre complete?
       replicator parked list          which rows were taken out of the flow, and what helps
     """
-
-
-for _command in (
-    init,
-    check,
-    run,
-    tail,
-    ship,
-    backlog,
-    verify,
-    certificate,
-    heal,
-    migrate,
-    central,
-):
-    main.add_command(_command)
-for _command in (parked, map_, pause, resume, rewind, replay, prune):
-    main.add_command(_command)

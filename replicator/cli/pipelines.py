@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from replicator.change import Position
 from replicator.cli import collector
+from replicator.cli.beating import Heart
+from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
 from replicator.outbox.deliveries import Deliveries
@@ -16,6 +18,7 @@ from replicator.outbox.status import StatusBoard
 from replicator.outbox.store import OUTBOX_FILE, open_store
 from replicator.ship import Ship, ShipSettings
 from replicator.sink.bulk import BulkSender
+from replicator.sink.dialect import Dialect
 from replicator.sink.directory import Directory
 from replicator.sink.express import Express
 from replicator.sink.identities import Identities
@@ -116,6 +119,8 @@ class Delivering:
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.orders = Orders(self.deliveries.database, self.deliveries.path)
         self.board = StatusBoard(self.deliveries.database)
+        self.heart = Heart(config, destination, address(destination), self._kind)
+        self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self.heart.look)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
         self._pace = Pace(destination.batch_rows, destination.batch_bytes)
@@ -146,6 +151,10 @@ class Delivering:
                 pace=self._pace,
             )
         return self._ship
+
+    def _kind(self) -> Dialect | None:
+        link = self._link
+        return link.dialect if link is not None and link.is_known else None
 
     def disconnect(self) -> None:
         """Forget the connection, and what kind of server was at its end."""

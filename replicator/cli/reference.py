@@ -1,4 +1,4 @@
-"""The generated files: replicator.ini, docs/configuration.md and docs/exit-codes.md.
+"""The generated files: replicator.ini and some of docs/.
 
 ``python -m replicator.cli.reference`` at the top of the repository writes them anew; a test holds
 that they are current.
@@ -7,10 +7,14 @@ that they are current.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from replicator.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE
+from replicator.central.openapi import document
+from replicator.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE, main
+from replicator.cli.manual import Page, Paragraph, common, pages
+from replicator.cli.yamltext import yaml
 from replicator.config import example
 from replicator.config.raw import variable_name
 from replicator.config.schema import DESTINATION, KEYS, SECTIONS, Key
@@ -58,6 +62,15 @@ before outbox before destination.
 |---|---|---|
 """
 
+_COMMANDS = f"""\
+# Commands
+
+{_MADE}
+
+`replicator COMMAND --help` says the same; `make man` makes a man page of it, build/replicator.1.
+How commands end: [exit-codes.md](exit-codes.md). Before or behind the name of any command:
+"""
+
 _OTHERS: Mapping[int, tuple[str, str]] = {
     0: ("", "Done; a daemon: stopped by SIGTERM or SIGINT in an orderly way."),
     EXIT_BUG: ("", "A bug in replicator: the log has a traceback. Please report it."),
@@ -82,6 +95,40 @@ def exit_codes() -> str:
     rows[2] = (rows[2][0], f"{rows[2][1]} {usage}")
     lines = [f"| {code} | {name} | {meaning} |" for code, (name, meaning) in sorted(rows.items())]
     return _EXIT_CODES + "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """docs/commands.md: what --help says of every command."""
+    program, *below = pages(main)
+    parts = [_COMMANDS, _options([*common(main), *program.options]), _examples(program)]
+    for page in below:
+        text = ["\n".join(_shown(paragraph)) + "\n" for paragraph in page.text]
+        head = f"## {page.name}\n\n    {page.name} {page.usage}\n"
+        parts += [head, *text, _options(page.options), _examples(page)]
+    return "\n".join(part for part in parts if part)
+
+
+def _shown(paragraph: Paragraph) -> Iterator[str]:
+    if paragraph.verbatim:
+        yield from ("```text", *paragraph.lines, "```")
+    else:
+        yield from textwrap.wrap(paragraph.lines[0], 105, break_on_hyphens=False)
+
+
+def _options(options: Sequence[tuple[str, str]]) -> str:
+    if not options:
+        return ""
+    rows = [f"| `{_cell(name)}` | {_cell(meaning)} |\n" for name, meaning in options]
+    return "".join(["| option | |\n|---|---|\n", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _examples(page: Page) -> str:
+    lines = "\n".join(page.examples)
+    return f"```\n{lines}\n```\n" if lines else ""
 
 
 def family(error: type[ReplicatorError]) -> Iterator[type[ReplicatorError]]:
@@ -112,6 +159,8 @@ def files() -> Mapping[str, str]:
         "replicator.ini": example(),
         "docs/configuration.md": configuration(),
         "docs/exit-codes.md": exit_codes(),
+        "docs/commands.md": commands(),
+        "docs/openapi.yaml": f"# {_MADE[5:-4]}\n{yaml(document())}",
     }
 
 

@@ -25,7 +25,9 @@ from replicator.repair.rewinding import rewind as rewound
     "  replicator rewind central --to 0"
 )
 @click.argument("destination")
-@click.option("--to", "place", required=True, metavar="SEQ|TIME|POSITION")
+@click.option(
+    "--to", "place", required=True, metavar="SEQ|TIME|POSITION", help="The place, see above."
+)
 @dry_option
 @why_option
 @configured
@@ -36,6 +38,8 @@ def rewind(config: Config, destination: str, place: str, dry_run: bool, why: str
     SEQ       behind this entry; 0: from the beginning
     TIME      from the first entry on that was committed then or later (UTC)
     POSITION  behind the transaction that ended there in the source's log
+
+    \b
     A ship that runs stands still for it. Until the end is reached, rows with several versions are
     at the centre in older ones; `replicator replay` sends only the latest.
     """

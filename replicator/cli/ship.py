@@ -120,6 +120,7 @@ def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once
     try:
         if _until_nothing_waits(delivering, stop) if once else _follow(delivering, ear, stop):
             return True
+        delivering.watch.look()
         delivering.board.show(Status("stopped"))
     except ReplicatorError as error:
         delivering.board.show(Status("stopped", str(error)))
@@ -170,6 +171,7 @@ def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
     while not stop.is_set():
         if delivering.orders.news():
             return True
+        delivering.watch.look()
         version = delivering.outbox.version()
         try:
             result = _step(delivering)
@@ -194,9 +196,9 @@ def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
 
 def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
     _LOG.warning("%s: paused %s", delivering.name, pause)
-    delivering.board.show(Status("paused", str(pause)))
+    delivering.board.show(Status("paused", str(pause), ordered=True))
     while not stop.wait(_LOOK_SECONDS) and not delivering.orders.news():
-        pass
+        delivering.watch.look()
 
 
 def _step(delivering: Delivering) -> Shipped | Retry:
@@ -224,6 +226,7 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
     until = clock.now() + timedelta(seconds=delay)
     delivering.board.show(Status(state, why, until.replace(microsecond=0)))
     while clock.now() < until and not delivering.orders.news():
+        delivering.watch.look()
         if stop.wait(min(_LOOK_SECONDS, delay)):
             return
 
@@ -235,6 +238,7 @@ def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -
     pause = _DEAF_SECONDS if ear.fileno is None else _IDLE_SECONDS
     while not stop.wait(pause, ear.fileno):
         ear.hush()
+        delivering.watch.look()
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
             return
         if delivering.orders.news():

@@ -61,7 +61,7 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         watch = Watch(config, writer)
         try:
             if once:
-                _read_to(pipeline, source.now(), stop)
+                _read_to(pipeline, source.now(), watch, stop)
             else:
                 _follow(pipeline, board, watch, stop)
             pipeline.save()
@@ -79,12 +79,13 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         lock.release()
 
 
-def _read_to(pipeline: Tail, target: Position, stop: Stop) -> None:
+def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None:
     """Positions are only compared once the log is open: it may have become another one."""
     pipeline.connect()
     while not stop.is_set():
         place = pipeline.position
         if place is not None and pipeline.snapshot is None and place.has_reached(target):
+            watch.caught_up()
             return
         pipeline.step()
         _tell_healing(pipeline)
@@ -95,7 +96,7 @@ def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> Non
     while not stop.is_set():
         try:
             watch.look()
-            pipeline.step()
+            captured = pipeline.step()
         except (SourceUnavailable, OutboxFull, OutboxBusy) as error:
             pipeline.fall_back()
             state = "paused" if isinstance(error, OutboxError) else "waiting"
@@ -104,6 +105,8 @@ def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> Non
             stop.wait(delay)
             continue
         backoff.reset()
+        if not captured.busy:
+            watch.caught_up()
         _tell_healing(pipeline)
         doing = _doing(pipeline.snapshot)
         if board.show(Status("running", doing)):

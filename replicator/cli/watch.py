@@ -1,4 +1,4 @@
-"""How long the source keeps what is unread: looked at by tail, saved for backlog, warned of."""
+"""What tail notes down once a minute, for people: the source's retention, and how capture goes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,55 @@ from replicator.config import Config
 from replicator.errors import SourceMisconfigured, SourceUnavailable
 from replicator.outbox import clock
 from replicator.outbox.forecast import save_forecast
+from replicator.outbox.history import History, capture_sample
 from replicator.outbox.writer import OutboxWriter
 from replicator.source.forecast import Forecaster, Outlook
 
 _LOG = logging.getLogger("replicator.tail")
+_EARLY = 60.0
 
 
 class Watch:
-    """Called in tail's loop, whatever it is doing; looks once a minute."""
+    """Called in tail's loop, whatever it is doing; looks once a minute.
+
+    Warns when the source may purge what is unread.
+    """
 
     def __init__(self, config: Config, writer: OutboxWriter) -> None:
+        self._folder = config.outbox.path
+        self._history = History(writer.database, writer.path)
+        self._caught_up_at: datetime | None = None
+        self._started = time.monotonic()
         self._forecaster = Forecaster(endpoint(config), time.monotonic)
         self._warn_below = config.source.purge_warning
         self._writer = writer
         self._warned = False
 
+    def caught_up(self) -> None:
+        """The source has no more at this moment."""
+        self._caught_up_at = clock.now()
+
     def look(self) -> None:
         """Look, save, warn; nothing before its time."""
+        self._forecast()
+        self._sample()
+
+    def _sample(self) -> None:
+        """How far tail is behind can be told once it has caught up, or a minute after its start."""
+        early = self._caught_up_at is None and time.monotonic() - self._started < _EARLY
+        if self._writer.position is None or early or not self._history.due:
+            return
+        database = self._writer.database  # raises what a commit of capture failed with
+        if database.conn.in_transaction:
+            return
+        now = clock.now()
+        said = self._history.keep(
+            now, lambda: capture_sample(database, self._folder, self._caught_up_at, now)
+        )
+        if said:
+            _LOG.warning(said)
+
+    def _forecast(self) -> None:
         place = self._writer.position
         if place is None or not self._forecaster.due or self._writer.database.conn.in_transaction:
             return

@@ -193,6 +193,14 @@ KEYS: tuple[Key, ...] = (
         "How often to look whether what blocked rows wait for is there by now.",
     ),
     Key(
+        DESTINATION,
+        "heartbeat",
+        kinds.duration(0),
+        "1 hour",
+        "How often ship tells the central server that the station lives, by one small request; 0:"
+        " never.",
+    ),
+    Key(
         "log",
         "level",
         kinds.choice("debug", "info", "warning", "error"),

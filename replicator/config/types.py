@@ -74,6 +74,7 @@ class DestinationConfig:
     batch_rows: int
     batch_bytes: int
     retry_blocked: float
+    heartbeat: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, byte
                      receipt, settled_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ADD_UP = """
+UPDATE total SET delivered = delivered + ?, requests = requests + ?, bytes = bytes + ?
+"""
 _UNDELETED = "SELECT 1 FROM parked WHERE kind = 'rejected' AND reason = 'cannot-delete'"
 _LANE_ROWS = """
 SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
@@ -121,6 +124,13 @@ class Deliveries:
         with self._transaction():
             self._move(cursor)
             self._connection.execute("DELETE FROM resend WHERE seq > ?", (cursor.seq,))
+
+    def advance(self, cursor: Cursor) -> None:
+        """Move it past rows that the destination has or that go before the flow.
+
+        In the caller's transaction, which names those rows.
+        """
+        self._move(cursor)
 
     # --- parked rows ---------------------------------------------------------------------------
 
@@ -279,6 +289,8 @@ class Deliveries:
             ),
         ).lastrowid
         assert receipt_id is not None
+        cost = (len(outcome.delivered), outcome.requests, outcome.bytes_sent)
+        self._connection.execute(_ADD_UP, cost)
         self._connection.execute("DELETE FROM receipt WHERE id <= ?", (receipt_id - RECEIPTS_KEPT,))
 
     def _query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows as SQLite gives them

@@ -71,6 +71,22 @@ class OutboxReader:
             row = self._connection.execute("SELECT min(seq), max(seq) FROM entry").fetchone()
         return (row[0] or 0, row[1] or 0)
 
+    def rows_captured(self) -> int:
+        """Rows captured ever, as far as an entry is left."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT row_total FROM entry ORDER BY seq DESC LIMIT 1"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def oldest_after(self, seq: int) -> str | None:
+        """Commit time of the first entry behind a cursor; None where nothing is."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT committed_at FROM entry WHERE seq > ? ORDER BY seq LIMIT 1", (seq,)
+            ).fetchone()
+        return row[0] if row else None
+
     def held_since(self) -> str:
         """Commit time of the first entry held, ISO 8601, UTC; "" where there is none."""
         with translated(self.path):

@@ -13,19 +13,32 @@ from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 
 _SAVE = """
-INSERT INTO status (id, state, detail, since, wait_until) VALUES (1, ?, ?, ?, ?)
+INSERT INTO status (id, state, detail, since, wait_until, last_error, last_error_at)
+VALUES (1, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, detail = excluded.detail,
-  since = excluded.since, wait_until = excluded.wait_until
+  since = excluded.since, wait_until = excluded.wait_until,
+  last_error = coalesce(excluded.last_error, last_error),
+  last_error_at = coalesce(excluded.last_error_at, last_error_at)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``state``: running, waiting, paused, refused or stopped; ``detail``: why, a sentence."""
+    """``state``: running, waiting, paused, refused or stopped; ``detail``: why, a sentence.
+
+    ``ordered``: an operator wants it so; it is no error
+    """
 
     state: str
     detail: str = ""
     wait_until: datetime | None = None
+    ordered: bool = False
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, if anything."""
+        well = self.state == "running" or self.ordered or not self.detail
+        return None if well else self.detail
 
 
 class StatusBoard:
@@ -45,7 +58,8 @@ class StatusBoard:
         if status == self._shown:
             return False
         until = text(status.wait_until) if status.wait_until else None
-        row = (status.state, status.detail, text(self._clock()), until)
+        now = text(self._clock())
+        row = (status.state, status.detail, now, until, status.error, status.error and now)
         with contextlib.suppress(sqlite3.OperationalError):
             self._database.conn.execute(_SAVE, row)
         self._shown = status

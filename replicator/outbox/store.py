@@ -1,4 +1,4 @@
-"""Opening the outbox's SQLite files: pragmas, migrations, errors.
+"""Opening the outbox's SQLite files for writing: pragmas and migrations.
 
 A folder holds ``outbox.db`` (tail's) and ``<destination>.db`` (one for each destination's ship).
 The schema is plain SQL, one file a step, in the package ``replicator.migrations``; sqlite-utils
@@ -8,30 +8,44 @@ records which steps a file has.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from replicator.errors import OutboxBusy, OutboxError, OutboxFull
+from replicator.outbox.files import (
+    BUSY_SECONDS,
+    OUTBOX_FILE,
+    Kind,
+    connect_readonly,
+    destination_file,
+    open_file,
+    refuse_strangers,
+    step_files,
+    translate,
+    translated,
+)
 
-Kind = Literal["outbox", "destination"]
+__all__ = [
+    "OUTBOX_FILE",
+    "Kind",
+    "Synchronous",
+    "connect_readonly",
+    "destination_file",
+    "immediate",
+    "open_readonly",
+    "open_store",
+    "statements",
+    "translate",
+    "translated",
+]
+
 Synchronous = Literal["FULL", "NORMAL"]
 
-OUTBOX_FILE = "outbox.db"
-_BUSY_SECONDS = 5.0
-_MAKING_SECONDS = 2.0
 _PAGE_BYTES = 4096
-
-
-def destination_file(name: str) -> str:
-    """File name of a destination's deliveries; configuration allows only names fit for one."""
-    return f"{name}.db"
 
 
 def open_store(path: Path, kind: Kind, synchronous: Synchronous = "FULL") -> Database:
@@ -44,7 +58,7 @@ def open_store(path: Path, kind: Kind, synchronous: Synchronous = "FULL") -> Dat
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             path,
-            timeout=_BUSY_SECONDS,
+            timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,  # OutboxWriter commits in a thread, and waits for it
         )
@@ -59,38 +73,8 @@ def open_store(path: Path, kind: Kind, synchronous: Synchronous = "FULL") -> Dat
 
 
 def open_readonly(path: Path, kind: Kind) -> Database:
-    """Open for reading only, while its writer runs or not.
-
-    Raises OutboxError when the file is missing, damaged, or not of this version.
-    """
-    if not path.exists():
-        raise OutboxError(
-            "there is no such outbox file", str(path), "run `replicator migrate` or start tail"
-        )
-    with translated(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-        )
-        try:
-            connection.row_factory = None
-            database = Database(connection)
-            _await_tables(database)
-            _refuse_strangers(database, kind, path)
-            _refuse_older(database, kind, path)
-        except BaseException:
-            connection.close()
-            raise
-    return database
-
-
-def _await_tables(database: Database) -> None:
-    """A file without a table is being made right now: its tables come in one transaction."""
-    deadline = time.monotonic() + _MAKING_SECONDS
-    while not database.table_names() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    """As ``open_file``, with sqlite-utils around it."""
+    return Database(open_file(path, kind))
 
 
 def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
@@ -104,45 +88,15 @@ def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
 
 def _migrate(database: Database, kind: Kind, path: Path) -> None:
     """Apply the missing steps in one transaction: of two openers at once, one waits."""
-    _refuse_strangers(database, kind, path)
-    if _steps(kind).pending(database):
+    if refuse_strangers(database.conn, kind, path):
         with immediate(database.conn):
             _steps(kind).apply(database)
 
 
-def _refuse_strangers(database: Database, kind: Kind, path: Path) -> None:
-    steps = _steps(kind)
-    known = {step.name for step in steps.pending(database)} | _names(kind)
-    newer = sorted(step.name for step in steps.applied(database) if step.name not in known)
-    if newer:
-        raise OutboxError(
-            "the outbox was written by a newer version of replicator",
-            f"{path} has the migration{'s' if len(newer) > 1 else ''} {', '.join(newer)}",
-            "install that version or newer; this one leaves the file untouched",
-        )
-    if database.table_names() and not steps.applied(database):
-        raise OutboxError(
-            f"this SQLite file is not {'an outbox' if kind == 'outbox' else 'a destination file'}",
-            str(path),
-            "point [outbox] path at a folder of its own",
-        )
-
-
-def _refuse_older(database: Database, kind: Kind, path: Path) -> None:
-    if _steps(kind).pending(database):
-        raise OutboxError("the outbox has an older schema", str(path), "run `replicator migrate`")
-
-
-def _names(kind: Kind) -> set[str]:
-    folder = files("replicator.migrations") / kind
-    return {item.name[: -len(".sql")] for item in folder.iterdir() if item.name.endswith(".sql")}
-
-
 def _steps(kind: Kind) -> Migrations:
     steps = Migrations(f"replicator.{kind}")
-    for name in sorted(_names(kind)):
-        sql = (files("replicator.migrations") / kind / f"{name}.sql").read_text("utf-8")
-        steps(name=name)(_step(name, sql))
+    for step in step_files(kind):
+        steps(name=step.stem)(_step(step.stem, step.read_text("utf-8")))
     return steps
 
 
@@ -163,49 +117,6 @@ def statements(sql: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-
-
-@contextmanager
-def translated(path: Path | str) -> Iterator[None]:
-    """Turn sqlite3's and the file system's errors into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translate(error, path) from error
-    except OSError as error:
-        raise OutboxError(
-            "the outbox folder cannot be used",
-            f"{path}: {error.strerror}",
-            "create it, or give it to the user that runs replicator: [outbox] path",
-        ) from error
-
-
-def translate(error: sqlite3.Error, path: Path | str) -> OutboxError:
-    """Our error for one of sqlite3's, by its text (Python 3.10 has no error codes)."""
-    text = str(error)
-    if "disk is full" in text or "disk I/O error" in text:
-        return OutboxFull(
-            "the outbox has no room, or its disk fails",
-            f"{path}: {text}",
-            "free space on that disk; capture goes on from the binlog by itself",
-        )
-    if "locked" in text:
-        return OutboxBusy(
-            "the outbox is locked by another process",
-            f"{path}: {text}",
-            "end the process that holds it (an open sqlite3 shell?) and start again",
-        )
-    if "unable to open" in text:
-        return OutboxError(
-            "the outbox's file cannot be opened or made",
-            f"{path}: {text}",
-            "free space on that disk, or give the folder to the user that runs replicator",
-        )
-    return OutboxError(
-        "the outbox cannot be used",
-        f"{path}: {text}",
-        "if it is damaged, move it away; a new one starts with a fresh snapshot",
-    )
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from replicator.sink.judge import Bad, Denied, Reply, Wait, failure, rows_of, wo
 
 SIGNATURE_HEADER = "x-replicator-central"
 PROBE_TABLE = "SensorType"
-COLUMNS, ZSTD = "columns", "zstd"  # features that are used where both sides have them
+# Features that are used where both sides have them.
+COLUMNS, ZSTD, HEARTBEATS = "columns", "zstd", "heartbeats"
 _NEEDED = frozenset({"receipts", "delete", "sensor-get", "idempotent-create"})
 
 
@@ -29,6 +30,7 @@ class Dialect:
     ``keeps_on_null``   tables in which a NULL does not overwrite a value
     ``columns``         reads bulk bodies in columns
     ``zstd``            reads Zstandard
+    ``heartbeats``      keeps what a station says of itself; else there is only ``pushstatus/``
     """
 
     name: str
@@ -40,6 +42,7 @@ class Dialect:
     keeps_on_null: frozenset[str]
     columns: bool = False
     zstd: bool = False
+    heartbeats: bool = False
 
 
 _ALL = frozenset(TABLES)
@@ -87,7 +90,8 @@ def _ours(said: dict[str, object], reply: Reply) -> Dialect | Denied:
     if missing:
         lacking = ", ".join(missing)
         return Denied("the central server is too old", f"it lacks {lacking}", "update it")
-    return replace(OURS, columns=COLUMNS in can, zstd=ZSTD in can)
+    told = {name: name in can for name in (COLUMNS, ZSTD, HEARTBEATS)}
+    return replace(OURS, columns=told[COLUMNS], zstd=told[ZSTD], heartbeats=told[HEARTBEATS])
 
 
 def probed(probe: Reply) -> Dialect | Wait | Denied:

@@ -50,9 +50,12 @@ class Directory:
 
     def find(self, model: Table, key: Mapping[str, Value]) -> RemoteRow | None:
         """The row with a natural key, in the destination's ids."""
+        return min(self.matches(model, key), key=lambda row: row.get("id", 0), default=None)
+
+    def matches(self, model: Table, key: Mapping[str, Value]) -> Iterator[RemoteRow]:
+        """Every row with a natural key: there may be several on the original."""
         columns = [c for c in model.references if isinstance(key.get(c), int)]
-        matches = (row for row in self._pages(model, key, columns) if matches_key(row, key))
-        return min(matches, key=lambda row: row.get("id", 0), default=None)
+        return (row for row in self._pages(model, key, columns) if matches_key(row, key))
 
     def with_value(
         self, model: Table, node: int, times: tuple[str, str], column: str

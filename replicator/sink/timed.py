@@ -12,11 +12,13 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -108,6 +110,15 @@ class _SecurePool(_Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
+def _trusted() -> str | bool:
+    """The system's own CA certificates; those that requests brings where the system has none."""
+    system = ssl.get_default_verify_paths()
+    if system.cafile:
+        return system.cafile
+    filled = system.capath and any(Path(system.capath).iterdir())
+    return system.capath if filled else True
+
+
 class Line:
     """What all requests to one server have in common. ``target``: path, or URL for a proxy."""
 
@@ -192,4 +203,7 @@ class TimedSession(requests.Session):
         """
         found = self.merge_environment_settings(url, {}, None, verify, None)
         prepared = self.prepare_request(requests.Request("GET", url))
-        return self._adapter.line(prepared, found["proxies"], found["verify"])
+        trust = found["verify"]
+        return self._adapter.line(
+            prepared, found["proxies"], _trusted() if trust is True else trust
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.central.conftest import Client, reading
 
 
@@ -34,6 +36,63 @@ def test_a_wrong_method_is_a_json_405(start: Callable[..., Client]) -> None:
     reply = start().request("DELETE", "house/")
     assert (reply.status_code, reply.json()["error"]) == (405, "method-not-allowed")
     assert "GET" in reply.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "bulk/", "OPTIONS, POST"),
+        ("PUT", "bulk/?id=1", "OPTIONS, POST"),
+        ("PATCH", "digests/", "OPTIONS, POST"),
+        ("POST", "capabilities/", "GET, HEAD, OPTIONS"),
+        ("PUT", "reading/?id=1", "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "counts/1", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_each_name_takes_its_own_methods(
+    start: Callable[..., Client], method: str, path: str, allowed: str
+) -> None:
+    central = start()
+    reply = central.request(method, path, json={})
+    assert (reply.status_code, reply.headers["Allow"]) == (405, allowed)
+    reply = central.request("OPTIONS", path)
+    assert (reply.status_code, reply.headers["Allow"]) == (204, allowed)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["lastsync/?hause=1", "lastnodesync/1?x=1", "counts/1?typeId=2", "node/?sort(id)=x"],
+)
+def test_a_parameter_that_means_nothing_is_refused(start: Callable[..., Client], path: str) -> None:
+    reply = start().request("GET", path)
+    assert (reply.status_code, reply.json()["error"]) == (400, "bad-filter")
+
+
+def test_ids_that_are_handed_out_begin_with_1(central: Client) -> None:
+    assert central.post("roomtype/", {"name": "Kitchen"})["id"] == 1
+    for method, path, row in (
+        ("POST", "roomtype/", {"id": 0, "name": "Kitchen"}),
+        ("POST", "house/", {"id": -1, "address": "1 Main St"}),
+        ("PUT", "house/0", {"address": "1 Main St"}),
+        ("PUT", "house/-7", {"address": "1 Main St"}),
+        ("PUT", "pushstatus/0", {}),
+    ):
+        reply = central.request(method, path, json=row)
+        assert (reply.status_code, reply.json()["error"]) == (422, "bad-number"), path
+
+
+def test_ids_that_stations_choose_may_be_negative(central: Client) -> None:
+    reply = central.request("POST", "sensortype/", json={"id": -5, "name": "x"})
+    assert reply.headers["Location"] == "/rest/sensortype/-5"
+    assert central.get("sensortype/-5") == [reply.json()]
+    assert central.request("DELETE", "sensortype/-5").status_code == 204
+    assert central.request("GET", "sensortype/-99999999999").status_code == 404
+
+
+@pytest.mark.parametrize("given", [False, 0.0, "0", None, 1])
+def test_the_id_of_a_body_is_the_paths(start: Callable[..., Client], given: object) -> None:
+    reply = start().request("PUT", "node/0", json={"id": given})
+    assert (reply.status_code, reply.json()["error"]) == (422, "bad-id")
 
 
 def test_type_names_ignore_case(central: Client) -> None:
@@ -302,7 +361,7 @@ def test_last_sync_and_counts(central: Client) -> None:
     times = ["2015-03-01T00:46:04", "2015-03-02T00:00:00", "2015-03-02T23:59:59"]
     central.plain_bulk([reading(t, locationId=where) for t in times])
     central.plain_bulk([reading("2015-03-03T00:00:00", kind=2)])
-    assert central.get("lastsync/", params={"house": "1 Main St", "x": "y"}) == times[-1]
+    assert central.get("lastsync/", params={"house": "1 Main St"}) == times[-1]
     assert central.get("lastSync/?house=1+Main+St") == times[-1]
     assert central.get("lastnodesync/1") == "2015-03-03T00:00:00"
     assert central.get("LastNodeSync/", params={"node": 1}) == "2015-03-03T00:00:00"

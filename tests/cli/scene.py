@@ -41,6 +41,7 @@ class Scene:
     def configure(self, urls: Mapping[str, str], **keys: object) -> None:
         """Write replicator.ini: one destination for each URL."""
         self.names = tuple(urls)
+        keys = {"heartbeat": 0, **keys}
         more = "".join(f"{key} = {value}\n" for key, value in keys.items())
         destinations = "".join(
             f"[destination {name}]\nurl = {url}/\nretry_blocked = 0.05\n{more}"

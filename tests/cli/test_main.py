@@ -159,6 +159,19 @@ def test_a_central_token_is_printed_alone(folder: Station, tmp_path: Path) -> No
     assert len(result.stdout.splitlines()) == 1
 
 
+def test_tokens_are_revoked_by_the_stations_name(folder: Station, tmp_path: Path) -> None:
+    folder.ini(f"[central]\ndatabase = sqlite:///{tmp_path / 'c.db'}\n")
+    folder.run("central", "--create-token", "barn")
+    folder.run("central", "--create-token", "barn")
+    both = folder.run("central", "--revoke-tokens", "barn", "--create-token", "barn")
+    assert (both.exit_code, both.stderr) == (0, "barn: 2 revoked\n")
+    assert len(both.stdout.splitlines()) == 1
+    assert folder.run("central", "--revoke-tokens", "barn").exit_code == 0
+    again = folder.run("central", "--revoke-tokens", "barn")
+    assert again.exit_code == 2
+    assert "no token was revoked" in again.stderr
+
+
 def test_a_wrong_listen_address_is_a_usage_error(folder: Station) -> None:
     folder.ini("")
     result = folder.run("central", "--listen", "8080")

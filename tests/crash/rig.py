@@ -105,6 +105,7 @@ class Rig:
             f"database = {DATABASE}\n{keys}"
             f"[outbox]\npath = {self.outbox}\n"
             f"[destination central]\nurl = {self.proxy.url}/\ntimeout = 10\nretry_blocked = 1\n"
+            "heartbeat = 0\n"
         )
 
     def sql(self, *statements: str) -> None:

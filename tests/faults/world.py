@@ -76,7 +76,8 @@ class World:
 
     def configure(self, **keys: str | int | float) -> None:
         """Write replicator.ini, with these keys in [destination central]."""
-        destination = {"url": f"{self.proxy.url}/", "timeout": 10, "retry_blocked": 0.05, **keys}
+        destination = {"url": f"{self.proxy.url}/", "timeout": 10, "retry_blocked": 0.05}
+        destination |= {"heartbeat": 0, **keys}
         lines = "\n".join(f"{key} = {value}" for key, value in destination.items())
         self.config = self._folder / "replicator.ini"
         self.config.write_text(

@@ -75,7 +75,8 @@ class Case:
         of_outbox = ("synchronous", "keep")
         outbox = {key: value for key, value in keys.items() if key in of_outbox}
         keys = {key: value for key, value in keys.items() if key not in of_outbox}
-        destination = {"url": f"{url}/", "timeout": 10, "retry_blocked": 0.05, **keys}
+        destination = {"url": f"{url}/", "timeout": 10, "retry_blocked": 0.05, "heartbeat": 0}
+        destination |= keys
         file = self.folder / "replicator.ini"
         file.write_text(
             f"[station]\nname = fieldstation\n[source]\n"

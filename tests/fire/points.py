@@ -31,7 +31,7 @@ def _both(
 
 
 _OPENED = ("outbox.db journal_mode", "central.db journal_mode")
-_ENDED = ("central.db status",)
+_ENDED = ("central.db history", "central.db status")
 _PLACE = ("POST house", "POST location", "POST node", "central.db mapping")
 _SENT = ("POST bulk", "central.db settle")
 
@@ -50,6 +50,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     "outbox.db forget reference",
                     "outbox.db append",
                     "outbox.db forecast",
+                    "outbox.db history",
                     "outbox.db mark",
                     "outbox.db status",
                 )
@@ -68,6 +69,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     "outbox.db append",
                     "outbox.db fold",
                     "outbox.db forecast",
+                    "outbox.db history",
                     "outbox.db mark",
                     "outbox.db status",
                 )

@@ -46,6 +46,7 @@ _COMMITS: Sequence[tuple[str, Collection[str], Collection[str]]] = (
     ("forecast", {"forecast"}, ()),
     ("fold", {"folded"}, ()),
     ("mark", {"mark"}, ()),
+    ("history", {"history"}, ()),
 )
 
 

@@ -1,0 +1,313 @@
+"""The REST contract as an OpenAPI document, from the same tables that the server runs on. Pure.
+
+``python -m replicator.cli.reference`` writes it to docs/openapi.yaml.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replicator import __version__
+from replicator.central import shapes
+from replicator.central.packed import CONTENT_TYPE
+from replicator.central.routes import DELETE, GET, LISTS, NUMBERED, OPEN, POST, PUT
+from replicator.central.schema import BY_PATH, CentralTable
+from replicator.central.shapes import CODES, reference
+
+Json = dict[str, Any]
+JSON = "application/json"
+
+_REASONS = {
+    400: "The request makes no sense.",
+    401: "No token, or one that is not known here.",
+    404: "There is no such path or row.",
+    405: "Not a number: this is the path of something else, which does not take the method.",
+    413: "The body, what it inflates to, or the number of its rows is over the limit.",
+    415: "The body's Content-Encoding is not known here.",
+    422: "A row cannot be stored, or not be deleted.",
+    500: "A bug; the server's log has it.",
+    503: "The database does not answer; nothing was stored.",
+}
+_BODY = (400, 413, 415)
+_NODE = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "schema": {"$ref": "#/components/schemas/Id"},
+}
+_SUMMARIES = {
+    GET: "The row with this id in a list, or an empty list.",
+    PUT: "Give the row with this id exactly these values; it is made where there is none.",
+    DELETE: "Delete the row with this id.",
+}
+
+
+def document() -> Json:
+    """The whole document."""
+    names = [name for name in {**LISTS, **NUMBERED} if name in BY_PATH]
+    paths = {**_own(), **{path: item for name in names for path, item in _typed(name).items()}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "replicator central",
+            "version": __version__,
+            "description": "The REST contract of the central server; docs/rest.md says it in words."
+            " A request body may be compressed: one zlib stream, or Zstandard with"
+            " Content-Encoding: zstd. Names of types ignore case.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "http://127.0.0.1:8080"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Any name, and the token as password.",
+                },
+            },
+            "parameters": {"Range": _range()},
+            "headers": {"Server": _header("The server's version.", ".+")},
+            "responses": {str(status): _failure(status) for status in _REASONS},
+            "schemas": {
+                "Id": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+                **shapes.schemas(),
+            },
+        },
+    }
+
+
+def _typed(name: str) -> dict[str, Json]:
+    """The paths of one type."""
+    table = BY_PATH[name]
+    made = {
+        GET: _list(table),
+        POST: _create(table),
+        PUT: _put(table, [{**_NODE, "name": "id", "in": "query"}]),
+    }
+    item = {method.lower(): made[method] for method in LISTS[name]}
+    paths = {f"/rest/{name}/": item}
+    if name in NUMBERED:
+        made = {GET: _one(table), PUT: _put(table, [_NODE]), DELETE: _delete()}
+        item = {method.lower(): made[method] for method in NUMBERED[name]}
+        paths[f"/rest/{name}/{{number}}"] = item
+    return paths
+
+
+def _list(table: CentralTable) -> Json:
+    query: Json = {
+        "name": "filters",
+        "in": "query",
+        "style": "form",
+        "explode": True,
+        "description": "Joined by AND: col=, ge_col=, gt_col=, le_col=, lt_col=; sort(+a,-b).",
+        "schema": shapes.filters(table),
+    }
+    asked: list[Json] = [query, {"$ref": "#/components/parameters/Range"}]
+    page = _answer(
+        "A page of the matching rows.",
+        {"type": "array", "items": reference(table.name)},
+        {"Content-Range": _header("items FIRST-LAST/TOTAL", r"^items \d+-\d+/\d+$")},
+    )
+    return _operation(f"A page of {table.name} rows.", {200: page}, (400,), parameters=asked)
+
+
+def _create(table: CentralTable) -> Json:
+    row = reference(table.name)
+    where = {} if table.stream else {"Location": _header("Where the row is.", r"/-?\d+$")}
+    done = {
+        200: _answer("It was there already; a reading or node state is overwritten.", row, where),
+        201: _answer("It is new.", row, where),
+    }
+    if table.name == "Pushstatus":
+        del done[200]
+    say = f"Create a {table.name} row, or answer the one with its identity."
+    return _operation(say, done, (*_BODY, 422), body=_one_row(shapes.made(table)))
+
+
+def _one(table: CentralTable) -> Json:
+    rows = {"type": "array", "items": reference(table.name), "maxItems": 1}
+    done = {200: _answer("The row, or nothing.", rows)}
+    return _operation(_SUMMARIES[GET], done, (404, 405), parameters=[_NODE])
+
+
+def _put(table: CentralTable, parameters: list[Json]) -> Json:
+    done = {201: _answer("The row as it is now.", reference(table.name))}
+    failing = (*_BODY, 404, 405, 422)
+    body = _one_row(reference(f"{table.name}Sent"))
+    return _operation(_SUMMARIES[PUT], done, failing, body=body, parameters=parameters)
+
+
+def _delete() -> Json:
+    done = {204: {"description": "It is gone.", "headers": _server()}}
+    return _operation(_SUMMARIES[DELETE], done, (404, 405, 422), parameters=[_NODE])
+
+
+def _own() -> dict[str, Json]:
+    """The paths that are not about one type."""
+    last = _answer("A time, or null.", reference("LastTime"))
+    house = {"name": "house", "in": "query", "schema": {"type": "string"}}
+    node = {**_NODE, "name": "node", "in": "query", "schema": _number()}
+    kind = {"name": "typeid", "in": "query", "schema": _number()}
+    stations = _answer("Their last heartbeats.", _many("Station"))
+    counts = _answer("Day and number of readings.", reference("Counts"))
+    told = _answer("What this server can do.", reference("Capabilities"))
+    fine = _answer("The database answers.", {"const": {"status": "ok"}})
+    found: dict[str, Json] = {
+        "/healthz": {"get": _operation("Is it well?", {200: fine}, (), token=False)},
+        "/rest/{name}": _no_slash(),
+        "/rest/capabilities/": {
+            "get": _operation("Which server is this?", {200: told}, (), token=False)
+        },
+        "/rest/bulk/": {"post": _bulk()},
+        "/rest/digests/": {"post": _digests()},
+        "/rest/heartbeat/": {"post": _heartbeat()},
+        "/rest/stations/": {"get": _operation("All stations, worst first.", {200: stations}, ())},
+        "/stations": {"get": _page()},
+        "/rest/lastsync/": {
+            "get": _operation("Newest reading of a house.", {200: last}, (400,), parameters=[house])
+        },
+        "/rest/lastnodesync/": {
+            "get": _operation("Newest reading of a node.", {200: last}, (400,), parameters=[node])
+        },
+        "/rest/lastnodesync/{number}": {
+            "get": _operation(
+                "Newest reading of a node.", {200: last}, (400, 404), parameters=[_NODE]
+            )
+        },
+        "/rest/counts/{number}": {
+            "get": _operation(
+                "Readings per day.", {200: counts}, (400, 404), parameters=[_NODE, kind]
+            )
+        },
+    }
+    assert {"capabilities"} == OPEN, "the only one above that needs no token"
+    return found
+
+
+def _bulk() -> Json:
+    receipt = {
+        "name": "X-Replicator-Receipt",
+        "in": "header",
+        "description": "1: good rows are stored although others are bad, and these are named.",
+        "schema": {"type": "string", "enum": ["1"]},
+    }
+    columns = {"schema": {"type": "string", "format": "binary"}}
+    body = {JSON: {"schema": reference("BulkRows")}, CONTENT_TYPE: columns}
+    done = {
+        200: _answer("With a receipt: the rest is stored.", reference("Receipt")),
+        201: _answer("Without: all are stored.", {"type": "array", "maxItems": 0}),
+    }
+    say = "Store or delete many rows of any types."
+    return _operation(say, done, (*_BODY, 422), body=body, parameters=[receipt])
+
+
+def _digests() -> Json:
+    done = {200: _answer("Digests by group.", reference("Digests"))}
+    body = {JSON: {"schema": reference("DigestsAsked")}}
+    return _operation("Counts and digests of what is stored.", done, _BODY, body=body)
+
+
+def _many(name: str) -> Json:
+    return {"type": "array", "items": reference(name)}
+
+
+def _heartbeat() -> Json:
+    done = {201: _answer("It is kept in place of the last one.", reference("Kept"))}
+    body = _one_row(reference("Heartbeat"))
+    return _operation("What a station says of itself.", done, (*_BODY, 422), body=body)
+
+
+def _page() -> Json:
+    page = _operation("The page that lists the stations, for browsers.", {}, ())
+    text = {"schema": {"type": "string"}}
+    page["security"] = [{"token": []}, {"password": []}]
+    page["responses"]["200"] = {"description": "HTML.", "content": {"text/html": text}}
+    page["responses"]["401"] = {"description": _REASONS[401], "content": {"text/plain": text}}
+    return page
+
+
+def _no_slash() -> Json:
+    name = {"name": "name", "in": "path", "required": True}
+    say = "A forgotten slash: never a redirect, which would lose a body."
+    parameter = {**name, "schema": {"type": "string", "enum": list(LISTS)}}
+    return {
+        method.lower(): _operation(say, {}, (404,), parameters=[parameter])
+        for method in (GET, POST, PUT, DELETE)
+    }
+
+
+def _operation(
+    summary: str,
+    done: dict[int, Json],
+    failing: tuple[int, ...],
+    *,
+    body: Json | None = None,
+    parameters: list[Json] | None = None,
+    token: bool = True,
+) -> Json:
+    failures = sorted({*failing, *((401,) if token else ()), 500, 503})
+    operation: Json = {"summary": summary}
+    if not token:
+        operation["security"] = []
+    if parameters:
+        operation["parameters"] = parameters
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": body}
+    operation["responses"] = {str(status): answer for status, answer in done.items()} | {
+        str(status): {"$ref": f"#/components/responses/{status}"} for status in failures
+    }
+    return operation
+
+
+def _one_row(row: Json) -> Json:
+    lonely = {"type": "array", "items": row, "minItems": 1, "maxItems": 1}
+    return {JSON: {"schema": {"anyOf": [row, lonely]}}}
+
+
+def _answer(description: str, schema: Json, headers: Json | None = None) -> Json:
+    return {
+        "description": description,
+        "headers": {**_server(), **(headers or {})},
+        "content": {JSON: {"schema": schema}},
+    }
+
+
+def _failure(status: int) -> Json:
+    headers: Json = {}
+    if status == 405:
+        headers["Allow"] = _header("The methods that it takes.", "[A-Z]+")
+    if status == 503:
+        headers["Retry-After"] = _header("Seconds.", r"^\d+$")
+    if status == 401:
+        headers["WWW-Authenticate"] = _header("What to send.", "^Bearer ")
+    answer = {"description": _REASONS[status], "content": {JSON: {"schema": shapes.error(status)}}}
+    assert status in CODES
+    return {**answer, **({"headers": headers} if headers else {})}
+
+
+def _header(description: str, pattern: str) -> Json:
+    return {
+        "description": description,
+        "required": True,
+        "schema": {"type": "string", "pattern": pattern},
+    }
+
+
+def _server() -> Json:
+    return {"X-Replicator-Central": {"$ref": "#/components/headers/Server"}}
+
+
+def _range() -> Json:
+    return {
+        "name": "Range",
+        "in": "header",
+        "description": "Rows a to b, both included: items=a-b.",
+        "schema": {"type": "string", "pattern": r"^items=\d{1,12}-\d{1,12}$"},
+    }
+
+
+def _number() -> Json:
+    return {"type": "integer", "minimum": -(10**18) + 1, "maximum": 10**18 - 1}
