@@ -10,7 +10,6 @@ from pathlib import Path
 
 from replicator.audit.centre import Centre
 from replicator.audit.look import Looker
-from replicator.audit.meter import MeteredRest
 from replicator.audit.pending import Pending
 from replicator.audit.periods import bounds
 from replicator.audit.places import Chart, chart
@@ -31,6 +30,7 @@ from replicator.sink.bulk import BulkSender
 from replicator.sink.directory import Directory
 from replicator.sink.identities import Identities
 from replicator.sink.link import Link
+from replicator.sink.meter import MeteredRest
 from replicator.sink.resolver import RemoteResolver
 from replicator.source.snapshot import SnapshotReader
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 import click
 
 from replicator.audit.centre import Centre
-from replicator.audit.meter import MeteredRest
 from replicator.audit.places import Chart, chart
 from replicator.change import Value
 from replicator.cli.auditing import all_rows
@@ -33,6 +32,7 @@ from replicator.outbox.orders import Orders
 from replicator.outbox.store import OUTBOX_FILE
 from replicator.sink.directory import Directory
 from replicator.sink.link import Link
+from replicator.sink.meter import MeteredRest
 from replicator.source.snapshot import SnapshotReader
 
 _CHUNK = 5_000

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from replicator.change import Position
 from replicator.cli import collector
+from replicator.cli.allowing import Allowance
 from replicator.cli.beating import Heart
 from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
-from replicator.errors import ConfigError
+from replicator.errors import ConfigError, OutboxBusy, OutboxFull
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
 from replicator.outbox.orders import Orders
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.status import StatusBoard
 from replicator.outbox.store import OUTBOX_FILE, open_store
+from replicator.outbox.traffic import Traffic
 from replicator.ship import Ship, ShipSettings
+from replicator.sink.beat import phase
 from replicator.sink.bulk import BulkSender
 from replicator.sink.dialect import Dialect
 from replicator.sink.directory import Directory
 from replicator.sink.express import Express
 from replicator.sink.identities import Identities
 from replicator.sink.link import Link
+from replicator.sink.meter import MeteredRest
 from replicator.sink.pace import Pace
 from replicator.sink.resolver import RemoteResolver
-from replicator.sink.rest import Address, Rest
+from replicator.sink.rest import Address
 from replicator.source.binlog import BinlogStream, current_position
 from replicator.source.endpoint import Endpoint
 from replicator.source.loss import Loss, assess
@@ -121,8 +126,11 @@ class Delivering:
         self.board = StatusBoard(self.deliveries.database)
         self.heart = Heart(config, destination, address(destination), self._kind)
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self.heart.look)
+        traffic = Traffic(self.deliveries.database, self.deliveries.path)
+        self.allowance = Allowance(destination, traffic)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
+        self.phase = phase(config.station.name)
         self._pace = Pace(destination.batch_rows, destination.batch_bytes)
         self._link: Link | None = None
         self._ship: Ship | None = None
@@ -131,7 +139,8 @@ class Delivering:
     def ship(self) -> Ship:
         """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
         if self._ship is None:
-            self._link = link = Link(Rest(address(self._destination)))
+            rest = MeteredRest(address(self._destination), self.allowance.spend)
+            self._link = link = Link(rest)
             directory = Directory(link)
             bulk = BulkSender(link, directory)
             identities = Identities(link, directory, bulk, self._mappings, self.outbox)
@@ -165,6 +174,8 @@ class Delivering:
     def close(self) -> None:
         """Close everything."""
         self.disconnect()
+        with suppress(OutboxFull, OutboxBusy):  # then a little more than a budget may be spent
+            self.allowance.count()
         self.outbox.close()
         self.deliveries.close()
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import click
 
+from replicator.allowance import Hold
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -140,12 +141,13 @@ def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
             f"what waits is kept; `replicator resume {delivering.name}`",
         )
     delivering.deliveries.retry_lanes_now()
-    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    backoff = Backoff(random.Random(), phase=delivering.phase)  # noqa: S311  # not a secret
     failures = 0
     while not stop.is_set():
         if delivering.orders.news():
             return True
         retry = _step(delivering)
+        delivering.allowance.count()
         if isinstance(retry, Shipped):
             failures = 0
             backoff.reset()
@@ -167,13 +169,17 @@ def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         _stay_paused(delivering, pause, stop)
-    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    backoff = Backoff(random.Random(), phase=delivering.phase)  # noqa: S311  # not a secret
     while not stop.is_set():
         if delivering.orders.news():
             return True
         delivering.watch.look()
         version = delivering.outbox.version()
         try:
+            hold = delivering.allowance.hold()
+            if hold is not None:
+                _hold(delivering, hold, stop)
+                continue
             result = _step(delivering)
         except DestinationRefused as error:
             delivering.disconnect()
@@ -219,6 +225,12 @@ def _step(delivering: Delivering) -> Shipped | Retry:
         if not shipped.delivered:
             return shipped.retry
     return shipped
+
+
+def _hold(delivering: Delivering, hold: Hold, stop: Stop) -> None:
+    """Leave the link alone until a moment; the connection, too, which costs bytes to keep."""
+    delivering.disconnect()
+    _wait(delivering, "waiting", hold.why, (hold.until - clock.now()).total_seconds(), stop)
 
 
 def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from replicator.allowance import Window
 from replicator.config.types import Listen
 
 _BYTES = {
@@ -40,6 +42,8 @@ _SECONDS = {
 }
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
+_WINDOW = re.compile(r"(?P<opens>\d\d:\d\d)\s*-\s*(?P<closes>\d\d:\d\d)", re.ASCII)
+_MOST_WINDOWS = 24
 _DATABASE_URL = re.compile(r"[a-z0-9+_]+://(?:[^:/@]*(?::(?P<password>[^@]*))?@)?.*", re.ASCII)
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "no": False,
@@ -150,6 +154,25 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _windows(text: str) -> tuple[Window, ...]:
+    found = [_WINDOW.fullmatch(part.strip()) for part in text.split(",")]
+    expected = ValueError("not windows such as 01:00-05:30, 22:00-23:00")
+    if len(found) > _MOST_WINDOWS:
+        raise ValueError(f"more than {_MOST_WINDOWS} windows")
+    windows = []
+    for match in found:
+        if match is None:
+            raise expected
+        try:
+            first, last = (time.fromisoformat(match[name]) for name in ("opens", "closes"))
+        except ValueError:
+            raise expected from None
+        if first == last:
+            raise ValueError("a window that closes when it opens")
+        windows.append(Window(first, last))
+    return tuple(windows)
+
+
 TEXT = Kind("text", str)
 SECRET = Kind("secret text", str)
 PATH = Kind("path", Path)
@@ -157,4 +180,5 @@ SECRET_FILE = Kind("path of a file that holds the secret", Path)
 BOOLEAN = Kind("`yes` or `no`", _boolean)
 URL = Kind("URL", _url)
 LISTEN = Kind("host:port", _listen)
+WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)
 DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)

@@ -99,6 +99,14 @@ def _read(path: Path) -> str:
         raise ConfigError("the configuration is not UTF-8", f"{path}:{line}", _HINT) from error
 
 
+def _free(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A destination's limits, where none are set."""
+    return {
+        "daily_bytes": values["daily_bytes"] or 0,
+        "windows": values["windows"] or (),
+    }
+
+
 class _Builder:
     """Turns texts into values, section by section, and keeps what goes wrong."""
 
@@ -132,7 +140,7 @@ class _Builder:
 
     def _destination(self, name: str) -> dict[str, Any]:
         values = self._section(f"{DESTINATION} {name}")
-        return {**values, "name": name, "token": values["token"] or ""}
+        return {**values, "name": name, "token": values["token"] or "", **_free(values)}
 
     def _section(self, section: str) -> dict[str, Any]:
         """Values by key; None where nothing is set. Secrets' files are read into the secret."""

@@ -201,6 +201,22 @@ KEYS: tuple[Key, ...] = (
         " never.",
     ),
     Key(
+        DESTINATION,
+        "daily_bytes",
+        kinds.size(1 << 10),
+        "",
+        "Bytes that delivery may put on the link in a day (UTC), both ways, without TLS's own; then"
+        " it waits for the next day. Not set: as many as it takes.",
+    ),
+    Key(
+        DESTINATION,
+        "windows",
+        kinds.WINDOWS,
+        "",
+        "When delivery may use the link: 01:00-05:30, 22:00-23:00 (UTC, one may go over midnight)."
+        " Not set: always.",
+    ),
+    Key(
         "log",
         "level",
         kinds.choice("debug", "info", "warning", "error"),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from replicator.allowance import Window
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
@@ -62,7 +64,10 @@ class OutboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class DestinationConfig:
-    """One central server. ``url`` ends with a slash; ``token`` is "" where none is configured."""
+    """One central server. ``url`` ends with a slash; ``token`` is "" where none is configured.
+
+    ``daily_bytes``: 0 is no budget; without ``windows`` it is always open.
+    """
 
     name: str
     enabled: bool
@@ -75,6 +80,8 @@ class DestinationConfig:
     batch_bytes: int
     retry_blocked: float
     heartbeat: float
+    daily_bytes: int
+    windows: tuple[Window, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replicator.allowance import Window
 from replicator.config import kinds
 from replicator.config.kinds import Kind
 from replicator.config.schema import KEYS, Key
@@ -37,6 +39,12 @@ from replicator.config.types import Listen
         (kinds.URL, "https://h//", "https://h/"),
         (kinds.LISTEN, "127.0.0.1:8080", Listen("127.0.0.1", 8080)),
         (kinds.LISTEN, "[::1]:0", Listen("::1", 0)),
+        (kinds.WINDOWS, "01:00-05:30", (Window(time(1), time(5, 30)),)),
+        (
+            kinds.WINDOWS,
+            "22:00 - 01:00,03:00-04:00",
+            (Window(time(22), time(1)), Window(time(3), time(4))),
+        ),
     ],
 )
 def test_a_text_has_its_value(kind: Kind, text: str, value: object) -> None:
@@ -58,6 +66,10 @@ def test_a_text_has_its_value(kind: Kind, text: str, value: object) -> None:
         (kinds.whole(1, 65535), "٣", "from 1 to 65535"),
         (kinds.choice("auto", "gtid"), "best", "auto, gtid"),
         (kinds.BOOLEAN, "maybe", "yes or no"),
+        (kinds.WINDOWS, "1-5", "such as 01:00-05:30"),
+        (kinds.WINDOWS, "01:00-25:00", "such as 01:00-05:30"),
+        (kinds.WINDOWS, "01:00-01:00", "closes when it opens"),
+        (kinds.WINDOWS, "01:00-02:00," * 30 + "03:00-04:00", "more than 24"),
         (kinds.URL, "central.example.org", "https://"),
         (kinds.URL, "ftp://h/", "https://"),
         (kinds.URL, "https://u:p@h/", "token"),

@@ -88,11 +88,14 @@ def test_the_environment_wins_over_the_file(write: Write) -> None:
     assert config.destinations[0].token == "abc"
 
 
+SAMPLES = {"daily_bytes": "20 MB", "windows": "01:00-05:30"}
+
+
 def test_every_key_can_come_from_the_environment(write: Write) -> None:
     path = write("[destination x]\nurl = http://x\n")
     for key in KEYS:
         section = f"{DESTINATION} x" if key.section == DESTINATION else key.section
-        value = key.default or key.example or "1"
+        value = key.default or key.example or SAMPLES.get(key.name, "1")
         if key.name not in SECRET_FILES.values():
             Config.load(path, {variable_name(section, key.name): value})
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.sink.backoff import FIRST_SECONDS, MOST_SECONDS, Backoff
+from replicator.sink.beat import phase
 
 
 class Extreme(random.Random):
@@ -62,3 +63,34 @@ def test_a_fleet_does_not_come_back_at_one_moment() -> None:
     assert len(set(delays)) == len(delays)
     quarters = [sum(1 for d in delays if q * 64 <= d < (q + 1) * 64) for q in range(4)]
     assert min(quarters) > 25, "the whole delay is random, not only its end"
+
+
+def crowd(moments: list[float], width: float) -> int:
+    """The most of them within any ``width`` seconds."""
+    moments = sorted(moments)
+    return max(sum(1 for m in moments if first <= m < first + width) for first in moments)
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None, max_examples=20)
+def test_while_delays_grow_stations_take_turns(seed: int) -> None:
+    """Two hundred stations, by phase: at no try does a tenth of the time see twice its share."""
+    names = [f"house-{seed}-{number}" for number in range(200)]
+    fleet = [Backoff(random.Random(0), phase=phase(name)) for name in names]
+    for number in range(8):
+        delays = [backoff.delay() for backoff in fleet]
+        assert all(0 < delay <= FIRST_SECONDS * 2**number for delay in delays)
+        assert crowd(delays, 2.0**number / 10) <= 2 * 20
+
+
+def test_a_station_that_was_last_at_one_try_is_not_at_the_next() -> None:
+    backoff = Backoff(random.Random(0), phase=0.999 - 0.6180339887498949)
+    first, second = backoff.delay(), backoff.delay()
+    assert first > 0.95
+    assert second < 2 * 0.7
+
+
+def test_at_the_end_of_its_growth_a_delay_is_left_to_chance() -> None:
+    one, other = (Backoff(random.Random(seed), most=8.0, phase=0.5) for seed in (1, 2))
+    assert [one.delay() for _ in range(3)] == [other.delay() for _ in range(3)]
+    assert [one.delay() for _ in range(3)] != [other.delay() for _ in range(3)]
