@@ -1,8 +1,8 @@
-"""Whether ship and the central server become slower, or ship larger, as what they hold grows.
+"""Whether a look, ship and the central server become slower, or ship larger, as things grow.
 
-One outbox with ten million readings serves ship's peak of memory and, beside an outbox that holds
-a thousand, the cost of a step. The centre's cost is that of storing a thousand readings where ten
-thousand lie and where ten million do. Measured in turn; wall time, medians.
+One outbox with ten million readings serves `replicator backlog`, ship's peak of memory and, beside
+an outbox that holds a thousand, the cost of a step. The centre's cost is that of storing a thousand
+readings where ten thousand lie and where ten million do. Measured in turn; wall time, medians.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.figures import Figures, seconds
+from benchmarks.looking import backlog_seconds
 from benchmarks.progress import settled
 from benchmarks.scene import Scene, doing_nothing, ship_step, wait
 from benchmarks.shipping import AT, REFERENCE_ROWS, fill, introduced
@@ -43,11 +44,12 @@ SELECT node.id, strftime('%Y-%m-%dT%H:%M:%S', 300 * n, 'unixepoch'), type.id, 1,
 
 
 def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
-    """Adds ``backlog_memory`` and ``growth``."""
+    """Adds ``backlog_cli``, ``backlog_memory`` and ``growth``."""
     folder.mkdir()
     with doing_nothing(folder / "server") as url:
         large = Scene(folder / "large", url=url)
         total = REFERENCE_ROWS + _fill_many(large.outbox, sizes.large_backlog)
+        figures.add("backlog_cli", rows=total, seconds=backlog_seconds(large, total))
         small = Scene(folder / "small", url=url)
         fill(small.outbox, [])
         of_ship = _ship_ratio(large, small, sizes.steps)

@@ -34,7 +34,7 @@ _FIGURES = {
     "verify": {"verify"},
     "backfill": {"backfill_mariadb", "backfill_sqlite"},
     "memory": {"memory", "capture_memory"},
-    "growth": {"growth", "backlog_memory"},
+    "growth": {"growth", "backlog_cli", "backlog_memory"},
     "idle": {"idle"},
     "latency": {"latency"},
 }

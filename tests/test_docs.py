@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+_ANCHOR = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 _CASE = re.compile(r"`(tests/golden/[\w-]+)`")
 _PLACEHOLDER = re.compile(
@@ -22,6 +23,24 @@ _PLACEHOLDER = re.compile(
 def test_links_lead_somewhere(document: Path) -> None:
     links = _LINK.findall(document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def headings(document: Path) -> set[str]:
+    """Its anchors, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_anchors_lead_to_a_heading(document: Path) -> None:
+    links = _ANCHOR.findall(document.read_text())
+    wrong = [
+        f"{path}#{anchor}"
+        for path, anchor in links
+        if anchor not in headings(document.parent / path if path else document)
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -52,7 +52,7 @@ def alternatives(line: str) -> list[str]:
 
 def complaint(line: str) -> str | None:
     """What click says against a command line; None where nothing. Values are not looked at."""
-    words = shlex.split(line)[1:]
+    words = [*shlex.split(line)[1:], "…"]  # a last option may be named without its value
     command: click.Command = main
     context = click.Context(main, info_name="replicator")
     while True:
@@ -60,7 +60,7 @@ def complaint(line: str) -> str | None:
             _, rest, _ = command.make_parser(context).parse_args(words)
         except click.UsageError as error:
             return error.format_message()
-        if not isinstance(command, click.Group) or not rest:
+        if not isinstance(command, click.Group) or rest in ([], ["…"]):
             return None
         below = command.get_command(context, rest[0])
         if below is None:

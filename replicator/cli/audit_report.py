@@ -12,9 +12,9 @@ import click
 from replicator.audit.compare import ELSEWHERE, UNEXPLAINED, UNTOLD, Finding
 from replicator.audit.repair import Repaired
 from replicator.audit.verify import Sum
+from replicator.backlog.words import size_text
 from replicator.change import Row
 from replicator.cli.auditing import Auditing
-from replicator.cli.backlog import size_text
 from replicator.model import STREAM_TABLES, TABLES
 
 _SHOWN = UNEXPLAINED | {UNTOLD, ELSEWHERE}

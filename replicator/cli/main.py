@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "tail": "replicator.cli.tail:tail",
         "ship": "replicator.cli.ship:ship",
         "backlog": "replicator.cli.backlog:backlog",
+        "status": "replicator.cli.status:status",
+        "trace": "replicator.cli.trace:trace",
         "verify": "replicator.cli.verify:verify",
         "certificate": "replicator.cli.certificate:certificate",
         "heal": "replicator.cli.heal:heal",

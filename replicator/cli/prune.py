@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
-from replicator.cli.backlog import size_text
+from replicator.backlog.words import size_text
 from replicator.cli.desk import begun, count_of, dry_option, opened, who
 from replicator.cli.options import configured
 from replicator.config import Config

@@ -56,7 +56,8 @@ _EXIT_CODES = f"""\
 Every command ends with one of these. On standard error stand what happened, to what, and what to do
 about it. The daemons (`tail`, `ship`, `run`) end only where waiting cannot help; a link that is
 down they wait for. `check` ends with the code of the most basic part that needs mending: source
-before outbox before destination.
+before outbox before destination. `backlog --check` and `status --check` alone end as monitoring
+plugins do: 0 fine, 1 warning, 2 critical, 3 cannot tell ([backlog.md](backlog.md#alarms)).
 
 | code | name | meaning |
 |---|---|---|

@@ -3,6 +3,7 @@
 from replicator.config.example import example
 from replicator.config.load import PLACES, Config
 from replicator.config.types import (
+    AlarmConfig,
     CentralConfig,
     DestinationConfig,
     Listen,
@@ -14,6 +15,7 @@ from replicator.config.types import (
 
 __all__ = [
     "PLACES",
+    "AlarmConfig",
     "CentralConfig",
     "Config",
     "DestinationConfig",

@@ -18,6 +18,7 @@ from replicator.config.kinds import password_of
 from replicator.config.raw import CONFIG_VARIABLE, Raw, Sources, collect
 from replicator.config.schema import DESTINATION, SECRET_FILES, section_keys
 from replicator.config.types import (
+    AlarmConfig,
     CentralConfig,
     DestinationConfig,
     LogConfig,
@@ -41,6 +42,7 @@ class Config:
     outbox: OutboxConfig
     destinations: tuple[DestinationConfig, ...]
     log: LogConfig
+    alarm: AlarmConfig
     central: CentralConfig
     path: Path
     warnings: tuple[str, ...] = ()
@@ -123,7 +125,9 @@ class _Builder:
         source = self._section("source")
         source["password"] = source["password"] or ""
         source["server_id"] = source["server_id"] or server_id(station["name"])
-        outbox, log, central = (self._section(name) for name in ("outbox", "log", "central"))
+        outbox, alarm, log, central = (
+            self._section(name) for name in ("outbox", "alarm", "log", "central")
+        )
         destinations = [self._destination(name) for name in self._sources.destinations]
         self._stop_on_mistakes()
         self._warn_of_readers()
@@ -133,6 +137,7 @@ class _Builder:
             OutboxConfig(**outbox),
             tuple(DestinationConfig(**values) for values in destinations),
             LogConfig(**log),
+            AlarmConfig(**alarm),
             CentralConfig(**central),
             self._file,
             tuple(self._warnings),

@@ -41,6 +41,8 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "outbox": "The folder of SQLite files in which captured rows wait for delivery.",
         DESTINATION: "A central server. Give each one a section and a name of its own:"
         " [destination NAME].",
+        "alarm": "When `replicator backlog` and `replicator status` warn, and `backlog --check`"
+        " ends with 1 (warning) or 2 (critical). 0 turns one off.",
         "log": "What replicator says about itself.",
         "central": "The central server that `replicator central` runs; a station needs none.",
     }
@@ -215,6 +217,45 @@ KEYS: tuple[Key, ...] = (
         "",
         "When delivery may use the link: 01:00-05:30, 22:00-23:00 (UTC, one may go over midnight)."
         " Not set: always.",
+    ),
+    Key(
+        "alarm",
+        "lag_warning",
+        kinds.duration(0),
+        "1 hour",
+        "A row has waited for a destination so long, or tail is so far behind the source.",
+    ),
+    Key("alarm", "lag_critical", kinds.duration(0), "1 day", "The same, and it is serious."),
+    Key(
+        "alarm",
+        "outbox_warning",
+        kinds.whole(0, 100),
+        "70",
+        "The outbox has used so many percent of [outbox] max_size.",
+    ),
+    Key("alarm", "outbox_critical", kinds.whole(0, 100), "90", "The same, and it is serious."),
+    Key("alarm", "parked_warning", kinds.whole(0, 10**9), "1", "So many rows are parked."),
+    Key(
+        "alarm",
+        "parked_critical",
+        kinds.whole(0, 10**9),
+        "10000",
+        "The same, and it is serious.",
+    ),
+    Key(
+        "alarm",
+        "purge_critical",
+        kinds.duration(0),
+        "6 hours",
+        "The source may purge what is unread within this time; a warning comes at [source]"
+        " purge_warning.",
+    ),
+    Key(
+        "alarm",
+        "silent_warning",
+        kinds.duration(0),
+        "15 min",
+        "A daemon that runs has noted nothing for so long.",
     ),
     Key(
         "log",

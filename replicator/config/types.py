@@ -85,6 +85,20 @@ class DestinationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmConfig:
+    """When the backlog warns: seconds, percent of the outbox's budget, rows; 0: never."""
+
+    lag_warning: float
+    lag_critical: float
+    outbox_warning: int
+    outbox_critical: int
+    parked_warning: int
+    parked_critical: int
+    purge_critical: float
+    silent_warning: float
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """``file`` None: standard error."""
 

@@ -64,6 +64,27 @@ def open_file(
     return connection
 
 
+def bytes_used(folder: Path, connection: sqlite3.Connection) -> int:
+    """Bytes in use: live pages of outbox.db, and every other file of the folder as it lies there.
+
+    Free pages inside outbox.db do not count: the next entries go there.
+    """
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    others = sum(file_size(path) for path in folder.iterdir() if path.name != OUTBOX_FILE)
+    return int((pages - free) * size + others)
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 for anything else."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # a -wal or -shm file that its process removed just now
+        return 0
+
+
 def connect_readonly(path: Path) -> sqlite3.Connection:
     """A connection that writes nothing, whatever the file's schema. Raises sqlite3.Error.
 

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from replicator.errors import OutboxError
 from replicator.outbox.clock import text
+from replicator.outbox.files import bytes_used
 from replicator.outbox.store import OUTBOX_FILE, destination_file, open_readonly, translated
 
 _ENTRIES_A_STEP = 1_000
@@ -38,25 +39,9 @@ _FORGET_DELETED = "DELETE FROM reference WHERE deleted = 1 AND seq <= ?"
 
 
 def used_bytes(folder: Path, database: Database) -> int:
-    """Bytes in use: live pages of outbox.db, and every other file of the folder as it lies there.
-
-    Free pages inside outbox.db do not count: the next entries go there.
-    """
+    """Bytes in use, as the budget counts them. Raises OutboxError."""
     with translated(folder):
-        connection: sqlite3.Connection = database.conn
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        others = sum(_size(path) for path in folder.iterdir() if path.name != OUTBOX_FILE)
-    return int((pages - free) * size + others)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:  # a -wal or -shm file that its process removed just now
-        return 0
+        return bytes_used(folder, database.conn)
 
 
 def acknowledged_by_all(folder: Path, destinations: Sequence[str]) -> int:

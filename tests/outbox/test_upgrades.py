@@ -98,7 +98,7 @@ def backlog(folder: Path) -> Backlog:
 
 def sizeless(found: Backlog) -> Backlog:
     """But for how much room the files take."""
-    return replace(found, tail=replace(found.tail, bytes=0))
+    return replace(found, tail=replace(found.tail, bytes=0, used_bytes=0))
 
 
 def whole(folder: Path, kind: Kind, version: int) -> Path:
