@@ -9,26 +9,23 @@ from typing import Any
 
 from replicator import __version__
 from replicator.central import shapes
+from replicator.central.operation import (
+    JSON,
+    MEANINGS,
+    OF_BODIES,
+    answer,
+    failure,
+    header,
+    operation,
+    server,
+)
 from replicator.central.packed import CONTENT_TYPE
 from replicator.central.routes import DELETE, GET, LISTS, NUMBERED, OPEN, POST, PUT
 from replicator.central.schema import BY_PATH, CentralTable
-from replicator.central.shapes import CODES, reference
+from replicator.central.shapes import reference
 
 Json = dict[str, Any]
-JSON = "application/json"
 
-_REASONS = {
-    400: "The request makes no sense.",
-    401: "No token, or one that is not known here.",
-    404: "There is no such path or row.",
-    405: "Not a number: this is the path of something else, which does not take the method.",
-    413: "The body, what it inflates to, or the number of its rows is over the limit.",
-    415: "The body's Content-Encoding is not known here.",
-    422: "A row cannot be stored, or not be deleted.",
-    500: "A bug; the server's log has it.",
-    503: "The database does not answer; nothing was stored.",
-}
-_BODY = (400, 413, 415)
 _NODE = {
     "name": "number",
     "in": "path",
@@ -69,8 +66,8 @@ def document() -> Json:
                 },
             },
             "parameters": {"Range": _range()},
-            "headers": {"Server": _header("The server's version.", ".+")},
-            "responses": {str(status): _failure(status) for status in _REASONS},
+            "headers": {"Server": header("The server's version.", ".+")},
+            "responses": {str(status): failure(status) for status in MEANINGS},
             "schemas": {
                 "Id": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
                 **shapes.schemas(),
@@ -106,79 +103,79 @@ def _list(table: CentralTable) -> Json:
         "schema": shapes.filters(table),
     }
     asked: list[Json] = [query, {"$ref": "#/components/parameters/Range"}]
-    page = _answer(
+    page = answer(
         "A page of the matching rows.",
         {"type": "array", "items": reference(table.name)},
-        {"Content-Range": _header("items FIRST-LAST/TOTAL", r"^items \d+-\d+/\d+$")},
+        {"Content-Range": header("items FIRST-LAST/TOTAL", r"^items \d+-\d+/\d+$")},
     )
-    return _operation(f"A page of {table.name} rows.", {200: page}, (400,), parameters=asked)
+    return operation(f"A page of {table.name} rows.", {200: page}, (400,), parameters=asked)
 
 
 def _create(table: CentralTable) -> Json:
     row = reference(table.name)
-    where = {} if table.stream else {"Location": _header("Where the row is.", r"/-?\d+$")}
+    where = {} if table.stream else {"Location": header("Where the row is.", r"/-?\d+$")}
     done = {
-        200: _answer("It was there already; a reading or node state is overwritten.", row, where),
-        201: _answer("It is new.", row, where),
+        200: answer("It was there already; a reading or node state is overwritten.", row, where),
+        201: answer("It is new.", row, where),
     }
     if table.name == "Pushstatus":
         del done[200]
     say = f"Create a {table.name} row, or answer the one with its identity."
-    return _operation(say, done, (*_BODY, 422), body=_one_row(shapes.made(table)))
+    return operation(say, done, (*OF_BODIES, 422), body=_one_row(shapes.made(table)))
 
 
 def _one(table: CentralTable) -> Json:
     rows = {"type": "array", "items": reference(table.name), "maxItems": 1}
-    done = {200: _answer("The row, or nothing.", rows)}
-    return _operation(_SUMMARIES[GET], done, (404, 405), parameters=[_NODE])
+    done = {200: answer("The row, or nothing.", rows)}
+    return operation(_SUMMARIES[GET], done, (404, 405), parameters=[_NODE])
 
 
 def _put(table: CentralTable, parameters: list[Json]) -> Json:
-    done = {201: _answer("The row as it is now.", reference(table.name))}
-    failing = (*_BODY, 404, 405, 422)
+    done = {201: answer("The row as it is now.", reference(table.name))}
+    failing = (*OF_BODIES, 404, 405, 422)
     body = _one_row(reference(f"{table.name}Sent"))
-    return _operation(_SUMMARIES[PUT], done, failing, body=body, parameters=parameters)
+    return operation(_SUMMARIES[PUT], done, failing, body=body, parameters=parameters)
 
 
 def _delete() -> Json:
-    done = {204: {"description": "It is gone.", "headers": _server()}}
-    return _operation(_SUMMARIES[DELETE], done, (404, 405, 422), parameters=[_NODE])
+    done = {204: {"description": "It is gone.", "headers": server()}}
+    return operation(_SUMMARIES[DELETE], done, (404, 405, 422), parameters=[_NODE])
 
 
 def _own() -> dict[str, Json]:
     """The paths that are not about one type."""
-    last = _answer("A time, or null.", reference("LastTime"))
+    last = answer("A time, or null.", reference("LastTime"))
     house = {"name": "house", "in": "query", "schema": {"type": "string"}}
     node = {**_NODE, "name": "node", "in": "query", "schema": _number()}
     kind = {"name": "typeid", "in": "query", "schema": _number()}
-    stations = _answer("Their last heartbeats.", _many("Station"))
-    counts = _answer("Day and number of readings.", reference("Counts"))
-    told = _answer("What this server can do.", reference("Capabilities"))
-    fine = _answer("The database answers.", {"const": {"status": "ok"}})
+    stations = answer("Their last heartbeats.", _many("Station"))
+    counts = answer("Day and number of readings.", reference("Counts"))
+    told = answer("What this server can do.", reference("Capabilities"))
+    fine = answer("The database answers.", {"const": {"status": "ok"}})
     found: dict[str, Json] = {
-        "/healthz": {"get": _operation("Is it well?", {200: fine}, (), token=False)},
+        "/healthz": {"get": operation("Is it well?", {200: fine}, (), token=False)},
         "/rest/{name}": _no_slash(),
         "/rest/capabilities/": {
-            "get": _operation("Which server is this?", {200: told}, (), token=False)
+            "get": operation("Which server is this?", {200: told}, (), token=False)
         },
         "/rest/bulk/": {"post": _bulk()},
         "/rest/digests/": {"post": _digests()},
         "/rest/heartbeat/": {"post": _heartbeat()},
-        "/rest/stations/": {"get": _operation("All stations, worst first.", {200: stations}, ())},
+        "/rest/stations/": {"get": operation("All stations, worst first.", {200: stations}, ())},
         "/stations": {"get": _page()},
         "/rest/lastsync/": {
-            "get": _operation("Newest reading of a house.", {200: last}, (400,), parameters=[house])
+            "get": operation("Newest reading of a house.", {200: last}, (400,), parameters=[house])
         },
         "/rest/lastnodesync/": {
-            "get": _operation("Newest reading of a node.", {200: last}, (400,), parameters=[node])
+            "get": operation("Newest reading of a node.", {200: last}, (400,), parameters=[node])
         },
         "/rest/lastnodesync/{number}": {
-            "get": _operation(
+            "get": operation(
                 "Newest reading of a node.", {200: last}, (400, 404), parameters=[_NODE]
             )
         },
         "/rest/counts/{number}": {
-            "get": _operation(
+            "get": operation(
                 "Readings per day.", {200: counts}, (400, 404), parameters=[_NODE, kind]
             )
         },
@@ -197,17 +194,17 @@ def _bulk() -> Json:
     columns = {"schema": {"type": "string", "format": "binary"}}
     body = {JSON: {"schema": reference("BulkRows")}, CONTENT_TYPE: columns}
     done = {
-        200: _answer("With a receipt: the rest is stored.", reference("Receipt")),
-        201: _answer("Without: all are stored.", {"type": "array", "maxItems": 0}),
+        200: answer("With a receipt: the rest is stored.", reference("Receipt")),
+        201: answer("Without: all are stored.", {"type": "array", "maxItems": 0}),
     }
     say = "Store or delete many rows of any types."
-    return _operation(say, done, (*_BODY, 422), body=body, parameters=[receipt])
+    return operation(say, done, (*OF_BODIES, 422), body=body, parameters=[receipt])
 
 
 def _digests() -> Json:
-    done = {200: _answer("Digests by group.", reference("Digests"))}
+    done = {200: answer("Digests by group.", reference("Digests"))}
     body = {JSON: {"schema": reference("DigestsAsked")}}
-    return _operation("Counts and digests of what is stored.", done, _BODY, body=body)
+    return operation("Counts and digests of what is stored.", done, OF_BODIES, body=body)
 
 
 def _many(name: str) -> Json:
@@ -215,17 +212,17 @@ def _many(name: str) -> Json:
 
 
 def _heartbeat() -> Json:
-    done = {201: _answer("It is kept in place of the last one.", reference("Kept"))}
+    done = {201: answer("It is kept in place of the last one.", reference("Kept"))}
     body = _one_row(reference("Heartbeat"))
-    return _operation("What a station says of itself.", done, (*_BODY, 422), body=body)
+    return operation("What a station says of itself.", done, (*OF_BODIES, 422), body=body)
 
 
 def _page() -> Json:
-    page = _operation("The page that lists the stations, for browsers.", {}, ())
+    page = operation("The page that lists the stations, for browsers.", {}, ())
     text = {"schema": {"type": "string"}}
     page["security"] = [{"token": []}, {"password": []}]
     page["responses"]["200"] = {"description": "HTML.", "content": {"text/html": text}}
-    page["responses"]["401"] = {"description": _REASONS[401], "content": {"text/plain": text}}
+    page["responses"]["401"] = {"description": MEANINGS[401], "content": {"text/plain": text}}
     return page
 
 
@@ -234,70 +231,14 @@ def _no_slash() -> Json:
     say = "A forgotten slash: never a redirect, which would lose a body."
     parameter = {**name, "schema": {"type": "string", "enum": list(LISTS)}}
     return {
-        method.lower(): _operation(say, {}, (404,), parameters=[parameter])
+        method.lower(): operation(say, {}, (404,), parameters=[parameter])
         for method in (GET, POST, PUT, DELETE)
     }
-
-
-def _operation(
-    summary: str,
-    done: dict[int, Json],
-    failing: tuple[int, ...],
-    *,
-    body: Json | None = None,
-    parameters: list[Json] | None = None,
-    token: bool = True,
-) -> Json:
-    failures = sorted({*failing, *((401,) if token else ()), 500, 503})
-    operation: Json = {"summary": summary}
-    if not token:
-        operation["security"] = []
-    if parameters:
-        operation["parameters"] = parameters
-    if body is not None:
-        operation["requestBody"] = {"required": True, "content": body}
-    operation["responses"] = {str(status): answer for status, answer in done.items()} | {
-        str(status): {"$ref": f"#/components/responses/{status}"} for status in failures
-    }
-    return operation
 
 
 def _one_row(row: Json) -> Json:
     lonely = {"type": "array", "items": row, "minItems": 1, "maxItems": 1}
     return {JSON: {"schema": {"anyOf": [row, lonely]}}}
-
-
-def _answer(description: str, schema: Json, headers: Json | None = None) -> Json:
-    return {
-        "description": description,
-        "headers": {**_server(), **(headers or {})},
-        "content": {JSON: {"schema": schema}},
-    }
-
-
-def _failure(status: int) -> Json:
-    headers: Json = {}
-    if status == 405:
-        headers["Allow"] = _header("The methods that it takes.", "[A-Z]+")
-    if status == 503:
-        headers["Retry-After"] = _header("Seconds.", r"^\d+$")
-    if status == 401:
-        headers["WWW-Authenticate"] = _header("What to send.", "^Bearer ")
-    answer = {"description": _REASONS[status], "content": {JSON: {"schema": shapes.error(status)}}}
-    assert status in CODES
-    return {**answer, **({"headers": headers} if headers else {})}
-
-
-def _header(description: str, pattern: str) -> Json:
-    return {
-        "description": description,
-        "required": True,
-        "schema": {"type": "string", "pattern": pattern},
-    }
-
-
-def _server() -> Json:
-    return {"X-Replicator-Central": {"$ref": "#/components/headers/Server"}}
 
 
 def _range() -> Json:

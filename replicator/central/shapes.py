@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from replicator.audit.digest import LEVELS
@@ -32,31 +31,6 @@ REASONS: tuple[str, ...] = (
     "unknown-reference",
     "id-taken",
 )
-# Every status from 400 up, and its codes (docs/rest.md).
-CODES: Mapping[int, tuple[str, ...]] = MappingProxyType(
-    {
-        400: (
-            *("bad-json", "bad-zlib", "bad-zstd", "bad-columns", "bad-body", "bad-filter"),
-            *("bad-range", "bad-request"),
-        ),
-        401: ("unauthorized",),
-        404: ("no-slash", "unknown-type", "no-id", "no-such-row", "not-found"),
-        405: ("method-not-allowed",),
-        413: ("too-large",),
-        415: ("unsupported-encoding",),
-        422: (
-            "rejected",
-            *REASONS,
-            "duplicate-key",
-            "bad-id",
-            "in-use",
-            "no-station",
-            "bad-heartbeat",
-        ),
-        500: ("internal",),
-        503: ("database-unavailable",),
-    }
-)
 
 
 def schemas() -> Json:
@@ -66,21 +40,6 @@ def schemas() -> Json:
         found[table.name] = _shown(table)
         found[f"{table.name}Sent"] = _sent(table)
     return {**found, **_bulk(), **_answers(), **_stations()}
-
-
-def error(status: int) -> Json:
-    """The body of an answer with this status."""
-    properties: Json = {
-        "error": {"type": "string", "enum": list(CODES[status])},
-        "detail": {"type": "string"},
-    }
-    if status == 422:
-        properties["rejected"] = {
-            "type": "array",
-            "items": reference("Rejected"),
-            "description": "The first ten bad rows of a refused batch.",
-        }
-    return _object(properties, required=("error", "detail"))
 
 
 def reference(name: str) -> Json:
@@ -106,7 +65,8 @@ def filters(table: CentralTable) -> Json:
     }
 
 
-def _object(properties: Json, required: tuple[str, ...] | None = None) -> Json:
+def of(properties: Json, required: tuple[str, ...] | None = None) -> Json:
+    """An object of these properties and no others; all of them, or the ``required`` ones."""
     return {
         "type": "object",
         "required": list(properties if required is None else required),
@@ -134,7 +94,7 @@ def _shown(table: CentralTable) -> Json:
     properties: Json = {"__table__": {"const": table.name}}
     for name, kind in table.kinds.items():
         properties[name] = _cell(kind, name not in table.primary_key, _SHOWN_TIME)
-    return _object(properties)
+    return of(properties)
 
 
 def _sent(table: CentralTable) -> Json:
@@ -204,20 +164,20 @@ def _answers() -> Json:
     named = ("max_body", "max_inflated", "max_rows", "default_page", "max_page")
     reasons = {"type": "string", "enum": list(REASONS)}
     return {
-        "Rejected": _object({"index": count, "reason": reasons, "detail": text}),
-        "Receipt": _object(
+        "Rejected": of({"index": count, "reason": reasons, "detail": text}),
+        "Receipt": of(
             {
                 "receipt": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
                 "stored": count,
                 "rejected": {"type": "array", "items": reference("Rejected")},
             }
         ),
-        "Capabilities": _object(
+        "Capabilities": of(
             {
                 "server": {"const": "replicator-central"},
                 "version": text,
                 "features": {"type": "array", "items": text},
-                "limits": _object(dict.fromkeys(named, count)),
+                "limits": of(dict.fromkeys(named, count)),
             }
         ),
         "Counts": {
@@ -231,7 +191,7 @@ def _answers() -> Json:
             },
         },
         "LastTime": {"type": ["string", "null"], "pattern": _SHOWN_TIME},
-        "Digests": _object({"groups": {"type": "array", "items": group}, "after": after}),
+        "Digests": of({"groups": {"type": "array", "items": group}, "after": after}),
         "DigestsAsked": _digests_asked(after),
     }
 
@@ -250,7 +210,7 @@ def _digests_asked(after: Json) -> Json:
         "places": {"type": ["array", "null"], "items": place, "maxItems": 10_000},
         "after": after,
     }
-    return _object(properties, required=("table", "level", "nodes"))
+    return of(properties, required=("table", "level", "nodes"))
 
 
 def _stations() -> Json:
@@ -277,6 +237,6 @@ def _stations() -> Json:
     said = {**texts, **dict.fromkeys(counts, whole), **dict.fromkeys(times, time)}
     return {
         "Heartbeat": {"type": "object", "properties": sent},
-        "Kept": _object({"station": {"type": "string"}}),
-        "Station": _object({**shown, **said}),
+        "Kept": of({"station": {"type": "string"}}),
+        "Station": of({**shown, **said}),
     }
