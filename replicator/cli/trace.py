@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from replicator.audit.presence import Presence, presence
-from replicator.backlog.words import size_text
+from replicator.backlog.words import age_text, size_text
 from replicator.change import Value
 from replicator.cli.desk import destination_option, destinations, json_option
 from replicator.cli.options import configured
@@ -121,9 +121,10 @@ def trace_lines(found: Trace, there: Mapping[str, Presence]) -> Iterator[str]:
 def version_lines(version: Version) -> Iterator[str]:
     """Captured when, where, as what."""
     seconds = (parse(version.captured_at) - parse(version.committed_at)).total_seconds()
+    later = f"{seconds:.1f} s" if seconds < 60 else age_text(seconds)
     yield (
         f"captured: entry {version.seq}/{version.place}, {version.op}, committed "
-        f"{version.committed_at}, captured {seconds:.1f} s later, position {version.position}"
+        f"{version.committed_at}, captured {later} later, position {version.position}"
     )
     yield f"      {json.dumps(version.row)}"
 
