@@ -23,7 +23,11 @@ from replicator.sink.rest import Rest
 from replicator.trace import Delivery, Fate, Receipt, Trace, Version, Wanted
 from replicator.trace import trace as traced
 
-_NOT_KEPT = "attempts that failed are not kept: the log has them"
+_NOT_KEPT = (
+    "not kept: which rows an attempt that failed had sent, attempts before the last thousand, "
+    "receipts before the last ten thousand"
+)
+_ATTEMPTS_SHOWN = 3
 
 
 def _time(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
@@ -146,14 +150,19 @@ def delivery_lines(
     for deed in delivery.operations:
         why = f": {deed.why}" if deed.why else ""
         yield f"{deed.at} {deed.who}: {deed.command} {deed.what}{why}"
-    error = f"; ship's last error {delivery.last_error_at}: {delivery.last_error}"
-    yield _NOT_KEPT + (error if delivery.last_error else "")
+    if delivery.last_error:
+        yield f"ship's last error {delivery.last_error_at}: {delivery.last_error}"
+    yield _NOT_KEPT
     yield centre_line(there, versions)
 
 
 def fate_lines(fate: Fate) -> Iterator[str]:
     """Each time that it was settled, and how it stands."""
     name = f"{fate.seq}/{fate.place}"
+    if fate.failed:
+        yield f"{name} {len(fate.failed):,} attempts failed while it waited; the last:"
+    for attempt in fate.failed[-_ATTEMPTS_SHOWN:]:
+        yield f"      {attempt.at} {attempt.state} after {attempt.seconds:.1f} s: {attempt.why}"
     for receipt in fate.receipts:
         yield f"{name} {receipt_text(receipt)}"
     if fate.state == "settled" and not fate.receipts:
