@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Daemon:
     """``state``: running, waiting, paused, refused, stopped, gone or "never started".
 
-    ``gone``        it said that it lives, and no process has its role
+    ``gone``        it said that it lives, and no process has its role: since when is not known
     ``last_error``  what went wrong last, also when all is well again
     """
 
