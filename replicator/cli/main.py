@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "heal": "replicator.cli.heal:heal",
         "migrate": "replicator.cli.migrate:migrate",
         "central": "replicator.cli.central:central",
+        "web": "replicator.cli.web:web",
         "parked": "replicator.cli.parked:parked",
         "map": "replicator.cli.map:map_",
         "pause": "replicator.cli.pause:pause",
