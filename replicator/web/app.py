@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, jsonify, render_template
 from flask.typing import RouteCallable
+from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
 from replicator.backlog.words import age_text, size_text, span_text
@@ -35,6 +36,7 @@ def create_app(settings: WebSettings, wall: Callable[[], float] = time.time) -> 
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"age": age_text, "span": span_text, "size": size_text}
     app.jinja_env.filters |= {"number": "{:,}".format, "rate": rate_text, "moment": moment_text}
+    app.jinja_env.filters["code"] = code_markup
     guard = Guard(settings, wall)
     guard.attach(app)
     _add_pages(app, Pages(settings, guard, threading.Lock()))
@@ -125,3 +127,10 @@ def rate_text(rate: float | None) -> str:
 def moment_text(time: str | None) -> str:
     """ "2026-03-01 12:00:03", UTC; "never" for None."""
     return time[:19].replace("T", " ") if time else "never"
+
+
+def code_markup(text: str) -> Markup:
+    """A text in which `this` is code."""
+    parts = [escape(part) for part in text.split("`")]
+    marked = (Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
+    return Markup("").join(marked)

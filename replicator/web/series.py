@@ -47,7 +47,7 @@ def rates(counts: Sequence[Point], step: int) -> Mapping[int, float]:
     found = {}
     for (before, fewer), (at, rows) in pairwise(counts):
         if rows >= fewer and at - before <= _SPARSE * step:
-            found[at] = (rows - fewer) / (at - before)
+            found[at] = round((rows - fewer) / (at - before), 4)
     return found
 
 
@@ -72,4 +72,4 @@ def _with_breaks(times: Sequence[int], step: int) -> list[int]:
 
 
 def _of(sample: Sample | None, name: str) -> float | None:
-    return None if sample is None else float(getattr(sample, name))
+    return None if sample is None else round(float(getattr(sample, name)), 1)

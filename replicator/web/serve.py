@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from waitress.server import create_server
 
@@ -24,7 +25,18 @@ def serve(settings: WebSettings, listening: Callable[[str], None] = announce) ->
     ``listening`` is called once with the URL, the real port in it. Raises ConfigError for an
     address that cannot be listened on.
     """
-    server = create_server(
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for much at once
+    server = build_server(settings)
+    with Signals():
+        listening(server_url(server))
+        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
+    server.close()
+    log.info("stopped")
+
+
+def build_server(settings: WebSettings) -> Any:
+    """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
+    return create_server(
         create_app(settings),
         sockets=[listen("web", settings.host, settings.port)],
         threads=_THREADS,
@@ -34,8 +46,3 @@ def serve(settings: WebSettings, listening: Callable[[str], None] = announce) ->
         asyncore_use_poll=True,
         clear_untrusted_proxy_headers=True,
     )
-    with Signals():
-        listening(server_url(server))
-        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
-    server.close()
-    log.info("stopped")

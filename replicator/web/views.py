@@ -20,6 +20,7 @@ from replicator.web.settings import PAGE_ROWS, WebSettings
 
 _KINDS = ("blocked", "rejected", "superseded")
 _STUCK = ("blocked", "rejected")
+_DONE = ("again", "lanes", "superseded")
 _MOST_WHY = 200
 
 
@@ -62,6 +63,7 @@ class Pages:
             wanted=wanted,
             kind=wanted.kinds[0] if len(wanted.kinds) == 1 else "",
             kinds=_KINDS,
+            done={key: request.args.get(key, type=int) for key in _DONE},
             after=f"{rows[-1].seq}/{rows[-1].row_index}" if more else None,
         )
 

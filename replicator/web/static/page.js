@@ -17,8 +17,25 @@ function age(seconds) {
 
 const rows = (value) => (value === null || value === undefined ? "–" : `${Number(value.toPrecision(3))}`);
 
+const AGES = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 2592000];
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+// Times of the axis: hours and minutes, the day where it changes; UTC.
+const moments = (step) => {
+  let day = null;
+  return (seconds) => {
+    const at = new Date(seconds * 1000);
+    const today = `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`;
+    if (step >= 86400) return today;
+    const time = at.toISOString().slice(11, 16);
+    const shown = today === day ? time : `${time}\n${today}`;
+    day = today;
+    return shown;
+  };
+};
+
 const PLOTS = {
-  lag: { columns: ["lag_seconds"], labels: ["lag"], colours: ["--plot-lag"], show: age },
+  lag: { columns: ["lag_seconds"], labels: ["lag"], colours: ["--plot-lag"], show: age, steps: AGES },
   rows: { columns: ["rows_in", "rows_out"], labels: ["in", "out"], colours: ["--plot-in", "--plot-out"], show: rows },
 };
 
@@ -38,7 +55,10 @@ function options(plan, width) {
     height: 180,
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
     series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...lines],
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 62, values: (_, ticks) => ticks.map(plan.show) }],
+    axes: [
+      { ...axis, space: 64, values: (_, ticks, __, ___, step) => ticks.map(moments(step)) },
+      { ...axis, size: 62, incrs: plan.steps, values: (_, ticks) => ticks.map(plan.show) },
+    ],
     scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.05] } },
     cursor: { y: false, drag: { x: false, y: false } },
   };
