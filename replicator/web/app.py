@@ -36,7 +36,7 @@ def create_app(settings: WebSettings, wall: Callable[[], float] = time.time) -> 
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"age": age_text, "span": span_text, "size": size_text}
     app.jinja_env.filters |= {"number": "{:,}".format, "rate": rate_text, "moment": moment_text}
-    app.jinja_env.filters["code"] = code_markup
+    app.jinja_env.filters |= {"code": code_markup, "ago": ago_text}
     guard = Guard(settings, wall)
     guard.attach(app)
     _add_pages(app, Pages(settings, guard, threading.Lock()))
@@ -127,6 +127,11 @@ def rate_text(rate: float | None) -> str:
 def moment_text(time: str | None) -> str:
     """ "2026-03-01 12:00:03", UTC; "never" for None."""
     return time[:19].replace("T", " ") if time else "never"
+
+
+def ago_text(time: str, at: str) -> str:
+    """How long before ``at`` (both ISO 8601, UTC) something was."""
+    return age_text(max(0.0, (clock.parse(at) - clock.parse(time)).total_seconds()))
 
 
 def code_markup(text: str) -> Markup:

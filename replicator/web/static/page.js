@@ -17,7 +17,7 @@ function age(seconds) {
 
 const rows = (value) => (value === null || value === undefined ? "–" : `${Number(value.toPrecision(3))}`);
 
-const AGES = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 2592000];
+const AGES = [1, 5, 15, 60, 300, 600, 1200, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 2592000];
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 // Times of the axis: hours and minutes, the day where it changes; UTC.
