@@ -97,6 +97,9 @@ async function show(plots) {
 const busy = () => ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
 
 document.querySelectorAll(".plots").forEach(show);
-setInterval(() => {
-  if (!document.hidden && !busy()) location.reload();
+// Only where the page still answers: else what was last known stays in sight.
+setInterval(async () => {
+  if (document.hidden || busy()) return;
+  const there = await fetch(document.querySelector("link[rel=icon]").href).then((answer) => answer.ok, () => false);
+  if (there && !busy()) location.reload();
 }, EVERY);
