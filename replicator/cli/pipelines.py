@@ -9,6 +9,7 @@ from replicator.cli import collector
 from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
+from replicator.outbox.attempts import Attempts
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
 from replicator.outbox.orders import Orders
@@ -117,6 +118,7 @@ class Delivering:
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.orders = Orders(self.deliveries.database, self.deliveries.path)
         self.board = StatusBoard(self.deliveries.database)
+        self.attempts = Attempts(self.deliveries.database, self.deliveries.path)
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
