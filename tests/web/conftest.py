@@ -67,16 +67,16 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     assert program, "chromium is missing: `make setup` installs it"
     assert driver, "chromium-driver is missing: `make setup` installs it"
+    home = dict.fromkeys(("HOME", "TMPDIR"), str(tmp_path_factory.mktemp("home")))
     options = webdriver.ChromeOptions()
     options.binary_location = program
     profile = tmp_path_factory.mktemp("profile")
     for switch in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"):
         options.add_argument(switch)
     options.add_argument(f"--user-data-dir={profile}")
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # its sandbox refuses root; only our pages are shown
+    options.add_argument("--no-sandbox")  # it refuses root and containers; only our pages are shown
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, Service(driver))
+    browser = webdriver.Chrome(options, Service(driver, env={**os.environ, **home}))
     browser.set_page_load_timeout(60)
     yield browser
     browser.quit()

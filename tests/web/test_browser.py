@@ -56,8 +56,7 @@ def log_in(browser: Chrome, site: Site, token: str = TOKEN) -> None:
     click(browser, "main button")
 
 
-@pytest.mark.parametrize("width", [1200, 360])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
 def test_every_page_loads_without_complaint_and_fits(
     browser: Chrome, site: Site, width: int, dark: bool
 ) -> None:
