@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from replicator.change import Change, Commit, Op, Position
 from replicator.errors import ConfigError, SourceUnavailable
+from replicator.outbox.deliveries import Deliveries
+from replicator.outbox.orders import Orders
+from replicator.outbox.writer import OutboxWriter
 from replicator.web.app import create_app
 from replicator.web.guard import is_our_host
 from replicator.web.metrics import METRICS, PREFIX
 from replicator.web.settings import Certificate, WebSettings
 from tests.web.folder import MAPPED, TOKEN, paused_by, requeued, settings_of
+from tests.web.folder import READING as READING_COLUMNS
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 READING = ("/", "/parked/home", "/mappings/home", "/gaps", "/certificate", "/series/home")
@@ -244,6 +250,25 @@ def test_too_large_and_unknown_are_told(client: FlaskClient) -> None:
     assert client.get("/pause/home").status_code == 405
     large = {"why": "x" * 20_000}
     assert client.post("/pause/home", headers=BEARER, data=large).status_code == 413
+
+
+def test_beside_a_tail_and_a_ship_that_run(client: FlaskClient, outbox: Path) -> None:
+    writer, deliveries = OutboxWriter(outbox, "NORMAL"), Deliveries(outbox, "home")
+    orders = Orders(deliveries.database, deliveries.path)
+    before = client.get("/metrics").text
+    writer.append(Change("Reading", Op.INSERT, READING_COLUMNS, [("u", 7, 1, 1, 0.5)] * 5))
+    writer.commit(Commit(Position("mariadb-1", "b.1", 99), datetime.now(timezone.utc)))
+    writer.flush()
+    after = client.get("/metrics").text
+    assert 'waiting_rows{destination="home"} 19.0' in before
+    assert 'waiting_rows{destination="home"} 24.0' in after
+    assert not orders.news()
+    assert (
+        client.post("/parked/home/requeue", headers=BEARER, data={"row": "42/0"}).status_code == 303
+    )
+    assert orders.news()  # a ship that runs starts anew from its file
+    deliveries.close()
+    writer.close()
 
 
 def test_a_destination_that_never_started_has_pages_too(outbox: Path) -> None:
