@@ -1,7 +1,7 @@
 """The life of one stream row, as the outbox's files tell it: captured, tried, settled, parked.
 
 Reads only, also a copied folder. What is not kept is said, not guessed: a receipt stands for a
-request's rows together, and attempts that failed leave no trace here (the log has them).
+request's rows together, and of an attempt that failed it is known that the row waited then.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ SELECT remote_id, matched_by, mapped_at FROM mapping WHERE table_name = ? AND lo
 """
 _DEEDS = """
 SELECT at, who, command, what, why FROM operation WHERE at >= ? ORDER BY id LIMIT ?
+"""
+_FAILED = """
+SELECT at, state, why, seconds FROM attempt
+ WHERE at >= ?1 AND seq < ?2 AND NOT (seq = ?2 - 1 AND row_index > ?3) ORDER BY id
 """
 _STATUS = "SELECT last_error, last_error_at FROM status"
 
@@ -87,6 +91,19 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One that failed while the row waited; whether it had sent this row is not kept.
+
+    ``state``: waiting (the link or the server), refused (credentials); ``seconds``: that it took
+    """
+
+    at: str
+    state: str
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fate:
     """What became of a version at a destination.
 
@@ -94,6 +111,7 @@ class Fate:
                        superseded or dropped
     ``to_send_again``  an operator wants it sent again
     ``receipts``       of each time that it was settled; [] where waiting, or no longer kept
+    ``failed``         attempts of the destination that failed while it waited, oldest first
     """
 
     seq: int
@@ -103,6 +121,7 @@ class Fate:
     since: str | None
     to_send_again: bool
     receipts: Sequence[Receipt]
+    failed: Sequence[Attempt] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +231,9 @@ def _fate(file: sqlite3.Connection, receipts: Sequence[Any], version: Version) -
         state, said, since = "dropped", f"by {who}" + (f": {why}" if why else ""), at
     else:
         state, said, since = "settled", "", settled[-1].settled_at if settled else None
-    return Fate(seq, place, state, said, since, to_send_again, settled)
+    failed = file.execute(_FAILED, (version.captured_at, seq, place))
+    attempts = [Attempt(*row) for row in failed]
+    return Fate(seq, place, state, said, since, to_send_again, settled, attempts)
 
 
 def _covers(cursor: tuple[int, int], seq: int, place: int) -> bool:

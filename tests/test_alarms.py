@@ -65,6 +65,12 @@ CASES: list[tuple[Backlog, list[tuple[str, str, str]]]] = [
     (backlog(daemon=daemon("stopped")), [("critical", "stopped", "home")]),
     (backlog(daemon=daemon("gone")), [("critical", "gone", "home")]),
     (backlog(daemon=daemon("refused", "401")), [("critical", "refused", "home")]),
+    (backlog({"daemon": daemon("paused", "no room")}), [("critical", "full", "tail")]),
+    (backlog(daemon=daemon("paused", "no room")), [("critical", "full", "home")]),
+    (
+        backlog(daemon=daemon("paused", "by eve"), paused=Paused(AT, "eve", "")),
+        [("warning", "paused", "home")],
+    ),
     (backlog(daemon=daemon("waiting", "no link")), []),
     (backlog(daemon=daemon("stopped"), enabled=False), []),
     (backlog(paused=Paused(AT, "eve", "test")), [("warning", "paused", "home")]),

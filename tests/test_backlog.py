@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from replicator.backlog import Backlog, Thresholds, alarms_of, read_backlog
+from replicator.backlog.standing import PARKED
 from replicator.change import Change, Commit, Op, Position
 from replicator.cli.backlog import as_dict
 from replicator.delivery import Blocked, QueuedRow, Rejected
@@ -83,6 +84,15 @@ def test_rows_behind_the_cursor_wait_and_parked_ones_do_not(tmp_path: Path) -> N
     assert home.daemon.state == "waiting"
     assert home.daemon.detail == "no link"
     assert home.last_acknowledged_at == text(AT)
+
+
+def test_parked_rows_are_counted_by_an_index_alone(tmp_path: Path) -> None:
+    """However many there are, and however large."""
+    deliveries = Deliveries(tmp_path, "home")
+    plan = deliveries.database.conn.execute(f"EXPLAIN QUERY PLAN {PARKED}").fetchall()
+    assert any("USING COVERING INDEX parked_kind" in row[3] for row in plan)
+    assert not any("SCAN" in row[3] for row in plan)
+    deliveries.close()
 
 
 def test_what_is_delivered_does_not_wait_though_it_has_expired(tmp_path: Path) -> None:

@@ -77,6 +77,12 @@ def test_the_forecast_says_never_where_out_is_not_more_than_in(
     assert (found.empty, found.empty_in_seconds) == (empty, seconds)
 
 
+def test_where_ship_does_not_run_nothing_empties() -> None:
+    assert rates((0.0, 60.0), (9.0, 60.0), 5, flowing=False).empty == "never"
+    assert rates(None, None, 5, flowing=False).empty == "never"
+    assert rates(None, None, 0, flowing=False).empty == "now"
+
+
 def write(writer: OutboxWriter, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     writer.append(Change(table, Op.INSERT, tuple(columns), rows))
     offset = 10 + writer.database.conn.execute("SELECT count(*) FROM entry").fetchone()[0]

@@ -35,7 +35,7 @@ class Thresholds:
 class Alarm:
     """``level``: warning or critical; ``about``: "tail" or a destination; ``help``: what to do.
 
-    ``kind``: stopped, gone, silent, lag, outbox, purge, parked, paused, refused, gap
+    ``kind``: stopped, gone, full, silent, lag, outbox, purge, parked, paused, refused, gap
     """
 
     level: str
@@ -110,7 +110,8 @@ def _purge(found: Backlog, limits: Thresholds) -> Iterator[Alarm]:
 
 
 def _of_destination(each: Waiting, at: datetime, limits: Thresholds) -> Iterator[Alarm]:
-    yield from _of_daemon(each.daemon, each.name, f"ship for {each.name}")
+    ship = f"ship for {each.name}"
+    yield from _of_daemon(each.daemon, each.name, ship, ordered=each.paused is not None)
     yield from _silence(each.daemon, f"ship for {each.name}", each.sampled_at, at, limits)
     if each.paused:
         why = f": {each.paused.why}" if each.paused.why else ""
@@ -131,7 +132,7 @@ def _of_destination(each: Waiting, at: datetime, limits: Thresholds) -> Iterator
         yield Alarm(level, "parked", each.name, text, "`replicator parked list` says what helps")
 
 
-def _of_daemon(daemon: Daemon, about: str, name: str) -> Iterator[Alarm]:
+def _of_daemon(daemon: Daemon, about: str, name: str, *, ordered: bool = False) -> Iterator[Alarm]:
     start = f"start it: `replicator {'tail' if about == 'tail' else f'ship {about}'}`"
     why = f": {daemon.detail}" if daemon.detail else ""
     if daemon.state in ("stopped", "never started"):
@@ -143,6 +144,9 @@ def _of_daemon(daemon: Daemon, about: str, name: str) -> Iterator[Alarm]:
     elif daemon.state == "refused":
         help_ = f"mend token or url in [destination {about}]"
         yield Alarm(CRITICAL, "refused", about, f"{about} refuses us{why}", help_)
+    elif daemon.state == "paused" and not ordered:
+        help_ = "free space, let ship deliver, or raise [outbox] max_size; it goes on by itself"
+        yield Alarm(CRITICAL, "full", about, f"{name} is paused{why}", help_)
 
 
 def _silence(

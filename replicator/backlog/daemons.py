@@ -26,8 +26,8 @@ def daemon_of(connection: sqlite3.Connection, folder: Path, role: str) -> Daemon
     daemon = Daemon(*row)
     if daemon.state in _ALIVE and is_held(folder / f"{role}.lock", _LOCKS) is False:
         said = f"{daemon.state} ({daemon.detail})" if daemon.detail else daemon.state
-        why = f"it said {said}, and no process has its role: killed, or this is a copy"
-        return replace(daemon, state="gone", detail=why, wait_until=None)
+        why = f"said {said} at {daemon.since}, and no process has its role: killed, or a copy"
+        return replace(daemon, state="gone", detail=why, since=None, wait_until=None)
     return daemon
 
 

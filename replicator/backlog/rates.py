@@ -36,16 +36,20 @@ def rate(samples: Sequence[Counted], now: Counted) -> tuple[float, float] | None
 
 
 def rates(
-    captured: tuple[float, float] | None, settled: tuple[float, float] | None, waiting_rows: int
+    captured: tuple[float, float] | None,
+    settled: tuple[float, float] | None,
+    waiting_rows: int,
+    *,
+    flowing: bool = True,
 ) -> Rates:
-    """What both mean together for so many rows that wait."""
+    """What both mean together for so many rows that wait; not ``flowing``: ship does not run."""
     rows_in = captured[0] if captured else None
     rows_out = settled[0] if settled else None
     over = settled[1] if settled else captured[1] if captured else None
     if not waiting_rows:
         return Rates(rows_in, rows_out, over, "now", 0.0)
-    if rows_in is None or rows_out is None:
+    if flowing and (rows_in is None or rows_out is None):
         return Rates(rows_in, rows_out, over, "unknown", None)
-    if rows_out <= rows_in:
+    if not flowing or rows_in is None or rows_out is None or rows_out <= rows_in:
         return Rates(rows_in, rows_out, over, "never", None)
     return Rates(rows_in, rows_out, over, "later", waiting_rows / (rows_out - rows_in))

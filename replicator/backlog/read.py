@@ -13,12 +13,11 @@ from replicator.backlog.daemons import daemon_of, never_started
 from replicator.backlog.losses import forecast_of, gaps_of
 from replicator.backlog.rates import rate, rates
 from replicator.backlog.shares import shares_of
+from replicator.backlog.standing import last_acknowledged_of, parked_of, paused_of
 from replicator.backlog.values import (
     Backlog,
     Capture,
     Gap,
-    Parked,
-    Paused,
     Shares,
     Waiting,
 )
@@ -34,6 +33,7 @@ from replicator.outbox.files import (
 from replicator.outbox.older import as_newest
 
 _FRESH_SECONDS = 150.0
+_FLOWING = ("running", "waiting")
 Detail = Literal["none", "quick", "exact"]
 
 
@@ -67,10 +67,6 @@ def read_backlog(
         outbox.close()
 
 
-_PARKED = """
-SELECT kind, reason, max(detail), count(*), min(committed_at) FROM parked
-WHERE kind != 'superseded' GROUP BY kind, reason ORDER BY count(*) DESC, reason LIMIT 100
-"""
 _TO_SEND_AGAIN = "SELECT coalesce(sum(row_count), 0) FROM resend"
 _OLDEST = "SELECT committed_at FROM entry WHERE seq > ? ORDER BY seq LIMIT 1"
 
@@ -175,7 +171,7 @@ class _Look:
             mappings=0,
             last_acknowledged_at=None,
             behind_source_seconds=self._behind_source(captured, lag),
-            rates=rates(coming, (0.0, coming[1]) if coming else None, captured),
+            rates=rates(coming, None, captured, flowing=False),
             shares=self._shares_of(None, (0, 0), captured),
         )
 
@@ -187,12 +183,14 @@ class _Look:
         oldest = _oldest(self._outbox, seq)
         lag = _age(oldest, self._at)
         waiting = max(0, self._rows_captured - settled)
-        parked = [Parked(*row) for row in delivery.execute(_PARKED)]
+        parked = parked_of(delivery)
         sampled = _samples(delivery, _SETTLED, self._at)
+        leaving = rate(sampled.counts, (self._at, settled))
+        daemon = daemon_of(delivery, self._folder, f"ship-{name}")
         return Waiting(
             name=name,
             enabled=enabled,
-            daemon=daemon_of(delivery, self._folder, f"ship-{name}"),
+            daemon=daemon,
             cursor=seq,
             waiting_rows=waiting,
             waiting_entries=max(0, last - seq),
@@ -201,11 +199,11 @@ class _Look:
             parked_rows=sum(reason.rows for reason in parked),
             parked=parked,
             mappings=delivery.execute("SELECT count(*) FROM mapping").fetchone()[0],
-            last_acknowledged_at=_last_acknowledged(delivery),
-            paused=_paused(delivery),
+            last_acknowledged_at=last_acknowledged_of(delivery),
+            paused=paused_of(delivery),
             to_send_again=delivery.execute(_TO_SEND_AGAIN).fetchone()[0],
             behind_source_seconds=self._behind_source(waiting, lag),
-            rates=rates(self._rate_in(), rate(sampled.counts, (self._at, settled)), waiting),
+            rates=rates(self._rate_in(), leaving, waiting, flowing=daemon.state in _FLOWING),
             shares=self._shares_of(delivery, (seq, index), waiting),
             sampled_at=text(sampled.at) if sampled.at else None,
         )
@@ -252,15 +250,3 @@ def _age(committed_at: str | None, at: datetime) -> float:
     if not committed_at:
         return 0.0
     return max(0.0, (at - parse(committed_at)).total_seconds())
-
-
-def _paused(delivery: sqlite3.Connection) -> Paused | None:
-    row = delivery.execute("SELECT paused_at, paused_by, paused_why FROM orders").fetchone()
-    return Paused(*row) if row[0] is not None else None
-
-
-def _last_acknowledged(delivery: sqlite3.Connection) -> str | None:
-    row = delivery.execute(
-        "SELECT settled_at FROM receipt WHERE delivered > 0 ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    return row[0] if row else None

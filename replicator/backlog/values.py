@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Daemon:
     """``state``: running, waiting, paused, refused, stopped, gone or "never started".
 
-    ``gone``        it said that it lives, and no process has its role
+    ``gone``        it said that it lives, and no process has its role: since when is not known
     ``last_error``  what went wrong last, also when all is well again
     """
 
@@ -109,7 +109,8 @@ class Rates:
     """Averages over the last ``over_seconds``, rows a second; None where that is not known.
 
     ``rows_in``   captured; ``rows_out``: settled, that is delivered or parked
-    ``empty``     now (nothing waits), later, never (out is not more than in) or unknown
+    ``empty``     now (nothing waits), later, never (out is not more than in, or ship does not run)
+                  or unknown
     ``empty_in_seconds``  if both go on like this; None unless ``empty`` is now or later
     """
 

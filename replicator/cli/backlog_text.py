@@ -23,16 +23,16 @@ def backlog_lines(
     for alarm in alarms:
         yield f"{alarm.level.upper()}: {alarm.about}: {alarm.text}"
         yield f"      → {alarm.help}"
-    yield from capture_lines(found.tail, warn_below)
+    yield from capture_lines(found.tail, warn_below, found.at)
     yield from destination_lines(found)
     for each in found.destinations:
         yield from shares_lines(each, None if every_house else HOUSES_SHOWN)
     yield from problem_lines(found)
 
 
-def capture_lines(tail: Capture, warn_below: float) -> Iterator[str]:
+def capture_lines(tail: Capture, warn_below: float, at: str) -> Iterator[str]:
     """Two to four lines on capture."""
-    yield f"tail: {state_text(tail.daemon)}"
+    yield f"tail: {state_text(tail.daemon, at)}"
     snapshot = f", reading table {tail.snapshot}" if tail.snapshot else ""
     budget = ""
     if tail.budget_bytes:
@@ -51,7 +51,7 @@ def capture_lines(tail: Capture, warn_below: float) -> Iterator[str]:
 
 def destination_lines(found: Backlog) -> Iterator[str]:
     """A table, one line a destination."""
-    rows = [_COLUMNS, *(destination_cells(each) for each in found.destinations)]
+    rows = [_COLUMNS, *(destination_cells(each, found.at) for each in found.destinations)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     for row in rows:
         cells = [
@@ -61,7 +61,7 @@ def destination_lines(found: Backlog) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def destination_cells(each: Waiting) -> tuple[str, ...]:
+def destination_cells(each: Waiting, at: str) -> tuple[str, ...]:
     """The cells of one destination's line."""
     behind = each.behind_source_seconds
     return (
@@ -74,8 +74,13 @@ def destination_cells(each: Waiting) -> tuple[str, ...]:
         empty_text(each.rates),
         f"{each.parked_rows:,}",
         each.last_acknowledged_at or "never",
-        state_text(each.daemon),
+        state_text(each.daemon, at),
     )
+
+
+def is_past(moment: str, at: str) -> bool:
+    """Whether one time is before another; whole seconds are written without a fraction or with."""
+    return moment[:19] < at[:19]
 
 
 def rate_text(rate: float | None) -> str:
@@ -182,8 +187,10 @@ def forecast_line(forecast: Forecast, warn_below: float) -> str:
     )
 
 
-def state_text(daemon: Daemon) -> str:
-    """ "waiting until 12:00: the link is down"."""
+def state_text(daemon: Daemon, at: str = "") -> str:
+    """ "waiting until 12:00: the link is down"; "trying again since 12:00"; ``at``: now."""
     until = f" until {daemon.wait_until}" if daemon.wait_until else ""
+    if daemon.wait_until and is_past(daemon.wait_until, at):
+        until = f", trying again since {daemon.wait_until}"
     since = f" since {daemon.since}" if daemon.since and not until else ""
     return f"{daemon.state}{until}{since}" + (f": {daemon.detail}" if daemon.detail else "")

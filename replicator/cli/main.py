@@ -104,6 +104,7 @@ def main(config_path: object, log_level: object) -> None:
       replicator init                 write a commented replicator.ini
       replicator check                can everything be reached, is it set up right?
       replicator run                  capture and deliver (a small station)
+      replicator status --line        how it goes, to read out on the phone
       replicator backlog              what waits, and why
       replicator verify               is the centre complete?
       replicator parked list          which rows were taken out of the flow, and what helps

@@ -10,6 +10,7 @@ from replicator.cli.beating import Heart
 from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError
+from replicator.outbox.attempts import Attempts
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
 from replicator.outbox.orders import Orders
@@ -119,6 +120,7 @@ class Delivering:
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.orders = Orders(self.deliveries.database, self.deliveries.path)
         self.board = StatusBoard(self.deliveries.database)
+        self.attempts = Attempts(self.deliveries.database, self.deliveries.path)
         self.heart = Heart(config, destination, address(destination), self._kind)
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self.heart.look)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)

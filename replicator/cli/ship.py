@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -202,7 +203,21 @@ def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
 
 
 def _step(delivering: Delivering) -> Shipped | Retry:
-    """One step; a link or server that fails is a Retry, from wherever it comes."""
+    """One step, noted where it fails; a link or server that fails is a Retry."""
+    started = time.monotonic()
+    try:
+        found = _stepped(delivering)
+    except DestinationRefused as error:
+        seconds = time.monotonic() - started
+        delivering.attempts.keep(clock.now(), "refused", str(error), seconds)
+        raise
+    if isinstance(found, Retry):
+        seconds = time.monotonic() - started
+        delivering.attempts.keep(clock.now(), "waiting", found.reason, seconds)
+    return found
+
+
+def _stepped(delivering: Delivering) -> Shipped | Retry:
     try:
         shipped = delivering.ship().step()
     except DestinationUnavailable as error:

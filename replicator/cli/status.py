@@ -11,7 +11,7 @@ from replicator.backlog import Alarm, Backlog, Daemon, Waiting, worst
 from replicator.backlog.alarms import FINE
 from replicator.backlog.words import age_text
 from replicator.cli.backlog import EXIT_OF, Checking, look
-from replicator.cli.backlog_text import empty_text
+from replicator.cli.backlog_text import empty_text, is_past
 from replicator.cli.options import configured
 from replicator.config import Config
 
@@ -67,7 +67,7 @@ def line_of(station: str, found: Backlog, alarms: Sequence[Alarm]) -> str:
     level = worst(alarms)
     head = "all well" if level == FINE else f"{level.upper()} ({_counted(alarms)})"
     parts = [f"{station}: {head}", capture_text(found)]
-    parts += [destination_text(each) for each in found.destinations if each.enabled]
+    parts += [destination_text(each, found.at) for each in found.destinations if each.enabled]
     return "; ".join(parts)
 
 
@@ -81,10 +81,10 @@ def capture_text(found: Backlog) -> str:
     tail = found.tail
     lag = "" if tail.lag_seconds is None else f", {age_text(tail.lag_seconds)} behind at most"
     reading = f", reading {tail.snapshot}" if tail.snapshot else ""
-    return f"tail {state_word(tail.daemon)}{lag}{reading}"
+    return f"tail {state_word(tail.daemon, found.at)}{lag}{reading}"
 
 
-def destination_text(each: Waiting) -> str:
+def destination_text(each: Waiting, at: str) -> str:
     """ "central running: 612 rows wait, oldest 12 min, empty in ~3 min, 3 parked"."""
     parts = []
     if each.waiting_rows:
@@ -98,11 +98,13 @@ def destination_text(each: Waiting) -> str:
         parts.append("nothing waits")
     if each.parked_rows:
         parts.append(f"{each.parked_rows:,} parked")
-    return f"{each.name} {state_word(each.daemon)}: {', '.join(parts)}"
+    return f"{each.name} {state_word(each.daemon, at)}: {', '.join(parts)}"
 
 
-def state_word(daemon: Daemon) -> str:
+def state_word(daemon: Daemon, at: str) -> str:
     """ "running", "waiting until 12:05:00 UTC"."""
+    if daemon.wait_until and is_past(daemon.wait_until, at):
+        return f"{daemon.state}, trying again"
     if daemon.wait_until:
         return f"{daemon.state} until {daemon.wait_until[11:19]} UTC"
     return daemon.state
@@ -118,4 +120,4 @@ def status_lines(station: str, found: Backlog, alarms: Sequence[Alarm]) -> Itera
     for each in found.destinations:
         off = "" if each.enabled else " (off)"
         acknowledged = each.last_acknowledged_at or "never"
-        yield f"  {destination_text(each)}{off}; last acknowledged {acknowledged}"
+        yield f"  {destination_text(each, found.at)}{off}; last acknowledged {acknowledged}"

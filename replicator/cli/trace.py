@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from replicator.audit.presence import Presence, presence
-from replicator.backlog.words import size_text
+from replicator.backlog.words import age_text, size_text
 from replicator.change import Value
 from replicator.cli.desk import destination_option, destinations, json_option
 from replicator.cli.options import configured
@@ -23,7 +23,11 @@ from replicator.sink.rest import Rest
 from replicator.trace import Delivery, Fate, Receipt, Trace, Version, Wanted
 from replicator.trace import trace as traced
 
-_NOT_KEPT = "attempts that failed are not kept: the log has them"
+_NOT_KEPT = (
+    "not kept: which rows an attempt that failed had sent, attempts before the last thousand, "
+    "receipts before the last ten thousand"
+)
+_ATTEMPTS_SHOWN = 3
 
 
 def _time(_context: click.Context, _parameter: click.Parameter, written: str) -> str:
@@ -121,9 +125,10 @@ def trace_lines(found: Trace, there: Mapping[str, Presence]) -> Iterator[str]:
 def version_lines(version: Version) -> Iterator[str]:
     """Captured when, where, as what."""
     seconds = (parse(version.captured_at) - parse(version.committed_at)).total_seconds()
+    later = f"{seconds:.1f} s" if seconds < 60 else age_text(seconds)
     yield (
         f"captured: entry {version.seq}/{version.place}, {version.op}, committed "
-        f"{version.committed_at}, captured {seconds:.1f} s later, position {version.position}"
+        f"{version.committed_at}, captured {later} later, position {version.position}"
     )
     yield f"      {json.dumps(version.row)}"
 
@@ -145,14 +150,19 @@ def delivery_lines(
     for deed in delivery.operations:
         why = f": {deed.why}" if deed.why else ""
         yield f"{deed.at} {deed.who}: {deed.command} {deed.what}{why}"
-    error = f"; ship's last error {delivery.last_error_at}: {delivery.last_error}"
-    yield _NOT_KEPT + (error if delivery.last_error else "")
+    if delivery.last_error:
+        yield f"ship's last error {delivery.last_error_at}: {delivery.last_error}"
+    yield _NOT_KEPT
     yield centre_line(there, versions)
 
 
 def fate_lines(fate: Fate) -> Iterator[str]:
     """Each time that it was settled, and how it stands."""
     name = f"{fate.seq}/{fate.place}"
+    if fate.failed:
+        yield f"{name} {len(fate.failed):,} attempts failed while it waited; the last:"
+    for attempt in fate.failed[-_ATTEMPTS_SHOWN:]:
+        yield f"      {attempt.at} {attempt.state} after {attempt.seconds:.1f} s: {attempt.why}"
     for receipt in fate.receipts:
         yield f"{name} {receipt_text(receipt)}"
     if fate.state == "settled" and not fate.receipts:

@@ -44,6 +44,8 @@ def test_a_size_has_one_unit(size: int, text: str) -> None:
 def test_a_state_says_why_and_until_when() -> None:
     waiting = Daemon("waiting", "no link", "2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z")
     assert state_text(waiting) == "waiting until 2026-03-01T12:05:00Z: no link"
+    later = state_text(waiting, "2026-03-01T12:05:01.000Z")
+    assert later == "waiting, trying again since 2026-03-01T12:05:00Z: no link"
     assert state_text(Daemon("never started", "", None, None)) == "never started"
 
 

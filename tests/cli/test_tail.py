@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import Future
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
+
+from replicator.change import Position
 from replicator.cli import tail
 from replicator.cli.signals import Stop
 from replicator.cli.watch import Watch
+from replicator.config import Config
 from replicator.errors import OutboxFull
+from replicator.outbox.history import read_captures
 from replicator.outbox.status import StatusBoard
 from replicator.outbox.writer import OutboxWriter
 from replicator.tail import Captured, Tail
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 def test_a_disk_that_is_full_when_the_forecast_is_written_is_waited_for(
@@ -34,4 +44,44 @@ def test_a_disk_that_is_full_when_the_forecast_is_written_is_waited_for(
     tail._follow(pipeline, StatusBoard(writer.database), watch, stop)
     pipeline.fall_back.assert_called_once_with()
     assert watch.look.call_count == 2
+    writer.close()
+
+
+def watching(writer: OutboxWriter) -> Watch:
+    """Without the source."""
+    ini = writer.path.parent / "replicator.ini"
+    ini.write_text(f"[outbox]\npath = {writer.path.parent}\n")
+    watch = Watch(Config.load(ini, {}), writer)
+    watch._forecaster = Mock(due=False)
+    return watch
+
+
+def test_a_sample_is_noted_once_tail_knows_how_far_behind_it_is(tmp_path: Path) -> None:
+    writer = OutboxWriter(tmp_path)
+    writer.begin_at(Position("s", "b.1", 4), None)
+    watch = watching(writer)
+    watch.look()
+    assert read_captures(tmp_path, LONG_AGO) == []
+    watch.caught_up()
+    writer.database.conn.execute("BEGIN")  # as while a group of transactions is open
+    watch.look()
+    assert read_captures(tmp_path, LONG_AGO) == []
+    writer.database.conn.execute("COMMIT")
+    watch.look()
+    (sample,) = read_captures(tmp_path, LONG_AGO)
+    assert sample.lag_seconds < 60
+    writer.close()
+
+
+def test_what_a_commit_failed_with_is_never_taken_for_a_lost_sample(tmp_path: Path) -> None:
+    """It is capture's own: swallowed here, a group of transactions would be lost."""
+    writer = OutboxWriter(tmp_path)
+    writer.begin_at(Position("s", "b.1", 4), None)
+    watch = watching(writer)
+    watch.caught_up()
+    failed: Future[sqlite3.Cursor] = Future()
+    failed.set_exception(sqlite3.OperationalError("database or disk is full"))
+    writer._committing = failed
+    with pytest.raises(OutboxFull):
+        watch.look()
     writer.close()

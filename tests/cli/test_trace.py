@@ -9,7 +9,7 @@ import pytest
 
 from replicator.change import Op
 from replicator.trace import settlements
-from tests.cli.scene import STATE, Scene, moment
+from tests.cli.scene import STATE, Scene, moment, until
 from tests.faults.centres import Centre
 from tests.faults.proxy import FaultProxy, say
 from tests.test_backlog import DOCS, names
@@ -57,7 +57,7 @@ def test_missing_and_different_at_the_centre(scene: Scene, centre: Centre) -> No
     assert (delivery["centre"]["same"], delivery["centre"]["differing"]) == (False, ["value"])
     said = scene.said("trace", "--node", "61", "--type", "0", "--time", moment(1))
     assert "it is NOT there" in said
-    assert "attempts that failed are not kept" in said
+    assert "not kept: which rows an attempt that failed had sent" in said
 
 
 def test_every_version_has_its_fate(scene: Scene) -> None:
@@ -89,6 +89,25 @@ def test_a_parked_row_says_why(scene: Scene) -> None:
     assert "a test" in scene.said(
         "trace", "--node", "61", "--type", "0", "--time", moment(9), "--offline"
     )
+
+
+def test_attempts_that_failed_while_it_waited(scene: Scene, proxy: FaultProxy) -> None:
+    scene.readings(1, [1])
+    scene.ship()
+    scene.readings(1, [2])
+    proxy.plan(say(503, b"too busy"), times=None)
+    ship = scene.start("ship")
+    until(lambda: traced(scene, 2, "--offline")[1]["fates"][0]["failed"], "an attempt")
+    scene.kill(ship)
+    proxy.calm()
+    scene.ship()
+    failed = traced(scene, 2)[1]["fates"][0]["failed"]
+    assert {attempt["state"] for attempt in failed} == {"waiting"}
+    assert "503" in failed[0]["why"]
+    assert failed[0]["seconds"] >= 0
+    assert traced(scene, 1)[1]["fates"][0]["failed"] == []
+    said = scene.said("trace", "--node", "61", "--type", "0", "--time", moment(2))
+    assert f"{len(failed)} attempts failed while it waited" in said
 
 
 def test_a_node_state(scene: Scene) -> None:

@@ -47,6 +47,7 @@ _COMMITS: Sequence[tuple[str, Collection[str], Collection[str]]] = (
     ("fold", {"folded"}, ()),
     ("mark", {"mark"}, ()),
     ("history", {"history"}, ()),
+    ("attempt", {"attempt"}, ()),
 )
 
 
