@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
 body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .35rem .7rem; border-bottom: 1px solid var(--line) }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 .wide { overflow-x: auto } b.silent { color: var(--silent) } b.critical { color: var(--critical) }
 b.warning { color: var(--warning) } b.never { color: var(--never) } b.fine { color: var(--fine) }
 </style></head><body>

@@ -164,7 +164,8 @@ def judged(said: Mapping[str, object], seconds_ago: int) -> tuple[str, list[str]
         return value if isinstance(value, int) else 0
 
     interval = number("interval") or _DAY
-    critical = [f"{number('open_gaps')} open gaps"] if number("open_gaps") else []
+    gaps = number("open_gaps")
+    critical = [f"{gaps} open {'gap' if gaps == 1 else 'gaps'}"] if gaps else []
     if said.get("disk_free") is not None and number("disk_free") < _SMALL_DISK:
         critical.append(f"{number('disk_free') >> 20} MiB of disk left")
     critical += [f"tail {said['tail']}"] if said.get("tail") in ("stopped", "paused") else []
