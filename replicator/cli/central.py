@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 
 import click
 
 from replicator.cli import collector
+from replicator.cli.notify import Notifier
 from replicator.cli.options import configured
 from replicator.cli.wiring import central_settings
 from replicator.config import Config, Listen
@@ -51,7 +53,15 @@ def central(config: Config, listen: Listen | None, station: str | None) -> None:
     settings = central_settings(config.central, listen)
     if station is None:
         collector.calm()
-        _room("serve").serve(settings)
+        room = _room("serve")
+        with Notifier(os.environ) as notifier:
+
+            def listening(url: str) -> None:
+                room.announce(url)
+                notifier.ready()
+                notifier.say("central", f"listening on {url}")
+
+            room.serve(settings, listening)
         return
     engine = _room("engine").open_engine(settings.database_url)
     try:
