@@ -28,6 +28,7 @@ from replicator.cli.replay import replay
 from replicator.cli.resume import resume
 from replicator.cli.rewind import rewind
 from replicator.cli.run import run
+from replicator.cli.selftest import selftest
 from replicator.cli.ship import ship
 from replicator.cli.tail import tail
 from replicator.cli.verify import verify
@@ -105,6 +106,7 @@ for _command in (
     verify,
     certificate,
     heal,
+    selftest,
     migrate,
     central,
 ):
