@@ -112,6 +112,21 @@ install_replicator() {
   run install -d -o root -g replicator -m 750 "$etc"
 }
 
+# A secret for services that have it only where it was given. $1: its name, $2: the variable that
+# names its file, then the services.
+hand_over() {
+  local name="$1" variable="$2" role folder
+  shift 2
+  for role in "$@"; do
+    folder="/etc/systemd/system/replicator-$role.service.d"
+    run install -d -o root -g root -m 755 "$folder"
+    feed "[Service]
+LoadCredential=$name:$etc/$name
+Environment=$variable=%d/$name
+" install -o root -g root -m 644 /dev/stdin "$folder/$name.conf"
+  done
+}
+
 configure() {
   local ini
   ini="[station]
@@ -132,6 +147,7 @@ url = $destination
 "
     if [[ -n "$token_file" ]]; then
       run install -o root -g replicator -m 640 "$token_file" "$etc/token"
+      hand_over token REPLICATOR_DESTINATION_CENTRAL_TOKEN_FILE ship run
       ini+="token_file = $etc/token
 "
     fi
@@ -162,7 +178,10 @@ start() {
   if [[ -n "$destination" ]]; then
     services+=(replicator-ship.service)
   fi
-  run install -o root -g root -m 644 "$here"/systemd/*.service /etc/systemd/system/
+  local role
+  for role in tail ship run web; do
+    run install -o root -g root -m 644 "$here/systemd/replicator-$role.service" /etc/systemd/system/
+  done
   run systemctl daemon-reload
   run systemctl enable "${services[@]}"
   run systemctl restart "${services[@]}"

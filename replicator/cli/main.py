@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "verify": "replicator.cli.verify:verify",
         "certificate": "replicator.cli.certificate:certificate",
         "heal": "replicator.cli.heal:heal",
+        "selftest": "replicator.cli.selftest:selftest",
         "migrate": "replicator.cli.migrate:migrate",
         "central": "replicator.cli.central:central",
         "import-legacy": "replicator.cli.import_legacy:import_legacy",

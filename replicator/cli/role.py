@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from replicator.cli.signals import Stop
+from replicator.cli.notify import Halt
 from replicator.errors import OutboxBusy, OutboxError
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.orders import Orders
@@ -15,7 +15,7 @@ _LOOK_SECONDS = 0.1
 _LONGEST_COMMAND = 3600.0
 
 
-def role_again(folder: Path, name: str, stop: Stop) -> RoleLock | None:
+def role_again(folder: Path, name: str, stop: Halt) -> RoleLock | None:
     """Ship's role, once no command wants it or has it; None when told to stop meanwhile.
 
     Raises OutboxBusy when it is not to be had within an hour: another ship has it.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from replicator.cli.notify import Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
 from replicator.cli.ship import deliver, side_by_side
@@ -16,9 +19,10 @@ from replicator.config import Config
 @configured
 def run(config: Config) -> None:
     """Capture and deliver: `tail` and `ship` in one process."""
-    with Stop() as stop:
+    with Notifier(os.environ) as notifier, Stop() as stop:
+        loops = [(one, notifier.loop(one.name, stop)) for one in chosen(config, ())]
+        follow = notifier.loop("tail", stop)
         deliveries = [
-            lambda destination=destination: deliver(config, destination, stop, once=False)
-            for destination in chosen(config, ())
+            lambda one=one, halt=halt: deliver(config, one, halt, once=False) for one, halt in loops
         ]
-        side_by_side([*deliveries, lambda: capture(config, stop, once=False)], stop)
+        side_by_side([*deliveries, lambda: capture(config, follow, once=False)], stop)

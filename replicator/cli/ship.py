@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from datetime import timedelta
 import click
 
 from replicator.allowance import Hold
+from replicator.cli.notify import Halt, Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -53,15 +55,16 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     \b
     Without names, all enabled destinations, each on its own. Safe to kill at any moment.
     """
-    with Stop() as stop:
-        side_by_side(
-            [_job(config, destination, stop, once) for destination in chosen(config, destinations)],
-            stop,
-        )
+    with Notifier(os.environ) as notifier, Stop() as stop:
+        jobs = [
+            _job(config, destination, notifier.loop(destination.name, stop), once)
+            for destination in chosen(config, destinations)
+        ]
+        side_by_side(jobs, stop)
 
 
 def _job(
-    config: Config, destination: DestinationConfig, stop: Stop, once: bool
+    config: Config, destination: DestinationConfig, stop: Halt, once: bool
 ) -> Callable[[], None]:
     return lambda: deliver(config, destination, stop, once=once)
 
@@ -88,7 +91,7 @@ def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
         raise failures[0]
 
 
-def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> None:
+def deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once: bool) -> None:
     """Run one destination's delivery until ``stop`` is set, or until nothing waits.
 
     Begins anew from the destination's file whenever somebody else has written there.
@@ -108,7 +111,7 @@ def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once:
         lock = found
 
 
-def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> bool:
+def _deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once: bool) -> bool:
     """True: there is news, begin again."""
     outbox_file = config.outbox.path / OUTBOX_FILE
     while not once and not outbox_file.exists() and not stop.wait(0.5):
@@ -133,7 +136,7 @@ def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once
     return False
 
 
-def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
+def _until_nothing_waits(delivering: Delivering, stop: Halt) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         raise DestinationUnavailable(
@@ -166,7 +169,7 @@ def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
     return False
 
 
-def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
+def _follow(delivering: Delivering, ear: Ear, stop: Halt) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         _stay_paused(delivering, pause, stop)
@@ -196,14 +199,16 @@ def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
             continue
         backoff.reset()
         delivering.board.show(Status("running"))
+        stop.say("delivering" if not result.idle else "all is delivered")
         if result.idle:
             _wait_for_news(delivering, version, ear, stop)
     return False
 
 
-def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
+def _stay_paused(delivering: Delivering, pause: Pause, stop: Halt) -> None:
     _LOG.warning("%s: paused %s", delivering.name, pause)
     delivering.board.show(Status("paused", str(pause), ordered=True))
+    stop.say(f"paused {pause}")
     while not stop.wait(_LOOK_SECONDS) and not delivering.orders.news():
         delivering.watch.look()
 
@@ -242,14 +247,15 @@ def _stepped(delivering: Delivering) -> Shipped | Retry:
     return shipped
 
 
-def _hold(delivering: Delivering, hold: Hold, stop: Stop) -> None:
+def _hold(delivering: Delivering, hold: Hold, stop: Halt) -> None:
     """Leave the link alone until a moment; the connection, too, which costs bytes to keep."""
     delivering.disconnect()
     _wait(delivering, "waiting", hold.why, (hold.until - clock.now()).total_seconds(), stop)
 
 
-def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop) -> None:
+def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Halt) -> None:
     _LOG.warning("%s: %s; trying again in %.0f s", delivering.name, why, delay)
+    stop.say(f"{state}: {why}")
     until = clock.now() + timedelta(seconds=delay)
     delivering.board.show(Status(state, why, until.replace(microsecond=0)))
     while clock.now() < until and not delivering.orders.news():
@@ -258,7 +264,7 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
             return
 
 
-def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -> None:
+def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Halt) -> None:
     """Sleep until tail has committed, a held lane is due, or an operator has said something."""
     give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))

@@ -32,6 +32,9 @@ class Stop:
             self._set = True
             os.write(self._writer, b"x")
 
+    def say(self, words: str) -> None:
+        """What the loop does at the moment; a Stop alone tells nobody."""
+
     def wait(self, seconds: float, wake: int | None = None) -> bool:
         """Sleep that long, or until set; return ``is_set()``. Zero or less only looks.
 

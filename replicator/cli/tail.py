@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import click
 
 from replicator.change import Position
 from replicator.cli import collector
+from replicator.cli.notify import Halt, Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
@@ -43,11 +45,11 @@ def tail(config: Config, once: bool) -> None:
     The first start reads the tables (a snapshot), then the log from where it was. Later starts go
     on from the position in the outbox. Safe to kill at any moment.
     """
-    with Stop() as stop:
-        capture(config, stop, once=once)
+    with Notifier(os.environ) as notifier, Stop() as stop:
+        capture(config, notifier.loop("tail", stop), once=once)
 
 
-def capture(config: Config, stop: Stop, *, once: bool) -> None:
+def capture(config: Config, stop: Halt, *, once: bool) -> None:
     """Run the capture pipeline until ``stop`` is set, or until nothing waits."""
     collector.calm()
     lock = RoleLock(config.outbox.path, "tail")
@@ -79,7 +81,7 @@ def capture(config: Config, stop: Stop, *, once: bool) -> None:
         lock.release()
 
 
-def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None:
+def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Halt) -> None:
     """Positions are only compared once the log is open: it may have become another one."""
     pipeline.connect()
     while not stop.is_set():
@@ -91,7 +93,7 @@ def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None
         _tell_healing(pipeline)
 
 
-def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> None:
+def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Halt) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
         try:
@@ -102,6 +104,7 @@ def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> Non
             state = "paused" if isinstance(error, OutboxError) else "waiting"
             delay = backoff.delay()
             _tell(board, state, error, delay)
+            stop.say(f"{state}: {error.message}")
             stop.wait(delay)
             continue
         backoff.reset()
@@ -109,6 +112,7 @@ def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop) -> Non
             watch.caught_up()
         _tell_healing(pipeline)
         doing = _doing(pipeline.snapshot)
+        stop.say(doing or "following the log")
         if board.show(Status("running", doing)):
             _LOG.info(doing or "following the log")
 
