@@ -22,7 +22,9 @@ from replicator.selftest.storm import Report, storm
 
 @click.command(epilog="\b\nExamples:\n  replicator selftest\n  replicator selftest --kills 500")
 @configured
-@click.option("--kills", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option(
+    "--kills", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
+)
 @click.option("--seed", type=int, default=None, help="Of the moments to kill at.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def selftest(config: Config, kills: int, seed: int | None, as_json: bool) -> None:
