@@ -17,6 +17,7 @@ from benchmarks.tailing import CLIENT
 from demo.interrupts import Interrupts
 from demo.janitor import Workplace
 from demo.mariadbd import PrivateMariaDB
+from replicator.cli import collector
 
 RESULT = Path("build/bench.json")
 _INTERRUPTED = 130
@@ -58,6 +59,7 @@ def main() -> int:
 def _run(
     names: list[str], options: Namespace, folder: Path, figures: Figures, interrupts: Interrupts
 ) -> None:
+    collector.calm()  # as tail and ship are, for everybody measured in this process
     sizes = TINY if options.tiny else Sizes()
     home = folder / "db"
     home.mkdir()
