@@ -46,7 +46,11 @@ _OVER_NOTHING = click.FloatRange(min=0, min_open=True)
     "  replicator simulate --stations 500 --naive --json | jq .summary"
 )
 @click.option(
-    "--stations", type=click.IntRange(1, 100_000), default=2000, show_default=True, help="So many."
+    "--stations",
+    type=click.IntRange(1, 100_000),
+    default=2000,
+    show_default=True,
+    help="Of the fleet.",
 )
 @click.option(
     "--rows-per-hour",
@@ -117,15 +121,21 @@ _OVER_NOTHING = click.FloatRange(min=0, min_open=True)
     show_default=True,
     help="What that answer asks for.",
 )
-@click.option("--batch-rows", type=_WHOLE, default=10_000, show_default=True, help="As configured.")
-@click.option("--windows", callback=_of(kinds.WINDOWS), help="As configured.")
-@click.option("--daily-bytes", callback=_SIZE, help="As configured.")
+@click.option(
+    "--batch-rows",
+    type=_WHOLE,
+    default=10_000,
+    show_default=True,
+    help="As the key of [destination].",
+)
+@click.option("--windows", callback=_of(kinds.WINDOWS), help="As the key of [destination].")
+@click.option("--daily-bytes", callback=_SIZE, help="As the key of [destination].")
 @click.option("--naive", is_flag=True, help="Stations that all try again every minute, in step.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is left to chance.")
 @click.option(
     "--until",
     callback=_SPAN,
-    help="Ends so long after the outage's begin. Else a day after its end.",
+    help="The run's end, since the outage began. Without it: a day after the outage.",
 )
 @click.option(
     "--plot",

@@ -80,7 +80,7 @@ class Plan:
     """Times are seconds since the outage began, which is at ``begins``.
 
     ``rows_per_hour``  that a station captures, ``packet_rows`` in a transaction
-    ``row_bytes``      of a row in a request, as sent; ``request_bytes``: of its headers
+    ``row_bytes``      of a row in a request, as sent; ``request_bytes``: of its headers and frame
     ``own_seconds``    that ship takes between two requests
     ``naive``          all stations try again every minute, in step, with full batches
     ``warm_up``        seconds before the outage; ``calm``: after the last has caught up
@@ -96,8 +96,8 @@ class Plan:
     seed: int = 0
     naive: bool = False
     packet_rows: int = 7
-    row_bytes: float = 3.0
-    request_bytes: int = 400
+    row_bytes: float = 4.0
+    request_bytes: int = 600
     own_seconds: float = 0.01
     begins: datetime = datetime(2026, 3, 1, 6, tzinfo=timezone.utc)
     warm_up: float = 300.0

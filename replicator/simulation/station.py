@@ -26,7 +26,7 @@ _ANSWER_BYTES = 300
 
 
 class Station:
-    """``caught_up_too``: called once, when nothing waits for the first time after the outage."""
+    """``caught_up_too``: called once: after the outage all that waited is acknowledged."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Station:
         self._pace = batching(plan)
         self._connected = False
         self._began = 0.0
+        self._all = False  # that waited is in the request under way
         self._spent: Counter[date] = Counter()
         self._first_packet = agenda.now + self._chance.random() * plan.interval
         self._packets = 0
@@ -79,13 +80,15 @@ class Station:
             self._connected = False
             self._agenda.at(hold, self._look)
             return
-        rows = min(self._captured() - self.acknowledged, self._pace.limit())
+        due = self._captured() - self.acknowledged
+        rows = min(due, self._pace.limit())
         if not rows:
             self._note_caught_up()
-            due = self._first_packet + self._packets * self._plan.interval
-            self._agenda.at(due, partial(self._news, self._packets + 1))
+            news = self._first_packet + self._packets * self._plan.interval
+            self._agenda.at(news, partial(self._news, self._packets + 1))
             return
         self._began = self._agenda.now
+        self._all = rows == due
         if self._connected:
             self._send(rows)
         else:
@@ -150,6 +153,8 @@ class Station:
         self._waiting.reset()
         self.acknowledged += rows
         self._load.count("acknowledged", self._agenda.now, rows)
+        if self._all:
+            self._note_caught_up()
         self._agenda.after(self._plan.own_seconds, self._look)
 
     def _failed(self, rows: int, retry_after: float | None = None) -> None:

@@ -159,3 +159,8 @@ def test_a_part_of_the_load_is_finer_and_ends_alike() -> None:
     assert part.at[0] == SMALL.outage
     assert part.step < whole.step
     assert abs(part.backlog[-1] - whole.backlog[-1]) <= 2 * SMALL.stations * SMALL.packet_rows
+
+
+def test_stations_that_are_never_idle_catch_up_all_the_same() -> None:
+    busy = replace(SMALL, stations=3, outage=20.0, rows_per_hour=350 * 3600.0)
+    assert simulate(busy).summary.left_behind == 0
