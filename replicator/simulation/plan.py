@@ -29,9 +29,10 @@ class Line:
 
     def rate(self) -> float:
         """Bytes a second that one connection carries."""
-        if not self.loss or not self.rtt:
+        hindrance = self.rtt * math.sqrt(self.loss)
+        if not hindrance:
             return self.bandwidth
-        return min(self.bandwidth, _MATHIS * _SEGMENT_BYTES / (self.rtt * math.sqrt(self.loss)))
+        return min(self.bandwidth, _MATHIS * _SEGMENT_BYTES / hindrance)
 
     def to_connect(self, chance: float) -> float:
         """Seconds until a connection stands. ``chance``: 0 to 1, evenly."""
