@@ -54,6 +54,11 @@ def used_up(now: datetime, spent: int, budget: int) -> Hold | None:
     return Hold(why, _next(now, time()))
 
 
+def held(now: datetime, windows: Sequence[Window], spent: int, budget: int) -> Hold | None:
+    """Why nothing may be sent now: as ``closed``, else as ``used_up``."""
+    return closed(now, windows) or used_up(now, spent, budget)
+
+
 def _next(now: datetime, at: time) -> datetime:
     """The first moment after ``now`` at that time of day."""
     today = datetime.combine(now.date(), at, now.tzinfo)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from replicator.allowance import Hold, closed, used_up
+from replicator.allowance import Hold, held
 from replicator.config import DestinationConfig
 from replicator.outbox import clock
 from replicator.outbox.traffic import Traffic
@@ -44,7 +44,5 @@ class Allowance:
         """Why nothing may be sent now, and until when. Raises as ``count``."""
         self.count()
         now = self._clock()
-        shut = closed(now, self._windows)
-        if shut is not None or not self._budget:
-            return shut
-        return used_up(now, self._traffic.spent(now.date()), self._budget)
+        spent = self._traffic.spent(now.date()) if self._budget else 0
+        return held(now, self._windows, spent, self._budget)

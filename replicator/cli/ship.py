@@ -194,8 +194,7 @@ def _follow(delivering: Delivering, ear: Ear, stop: Halt) -> bool:
             _wait(delivering, "paused", str(error), backoff.delay(), stop)
             continue
         if isinstance(result, Retry):
-            delay = (result.after or 0.0) + backoff.delay()  # a fleet hears the same Retry-After
-            _wait(delivering, "waiting", result.reason, delay, stop)
+            _wait(delivering, "waiting", result.reason, backoff.wait(result.after), stop)
             continue
         backoff.reset()
         delivering.board.show(Status("running"))

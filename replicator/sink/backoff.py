@@ -43,6 +43,10 @@ class Backoff:
         turn = (self._phase + self._tries * _GOLDEN) % 1.0
         return _LEAST_SECONDS + turn * (ceiling - _LEAST_SECONDS)
 
+    def wait(self, asked: float | None) -> float:
+        """Seconds to wait after a failure. ``asked``: a Retry-After, which a fleet hears alike."""
+        return (asked or 0.0) + self.delay()
+
     def reset(self) -> None:
         """The last try went well."""
         self._tries = 0

@@ -94,3 +94,8 @@ def test_at_the_end_of_its_growth_a_delay_is_left_to_chance() -> None:
     one, other = (Backoff(random.Random(seed), most=8.0, phase=0.5) for seed in (1, 2))
     assert [one.delay() for _ in range(3)] == [other.delay() for _ in range(3)]
     assert [one.delay() for _ in range(3)] != [other.delay() for _ in range(3)]
+
+
+def test_what_the_server_asks_for_is_waited_before_a_delay_of_its_own() -> None:
+    backoff = Backoff(Extreme())
+    assert [backoff.wait(None), backoff.wait(5.0)] == [1.0, 5.0 + 2.0]
