@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from replicator.change import Op
+from replicator.contract import Ledger, Log
 from replicator.delivery import Blocked, Delivered, Parcel, QueuedRow, Rejected, Retry
 from replicator.errors import ReplicatorError
 from replicator.model import TABLES
-from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
-from replicator.outbox.reader import OutboxReader
-from replicator.outbox.resends import Resends
+from replicator.outbox.deliveries import Cursor, ParkedRow, Settlement
 from replicator.sink.batch import Due, LazyRows, Mark, due, folded, queued_rows
 from replicator.sink.bulk import Attempt
 from replicator.sink.express import Express, Load
@@ -61,8 +60,8 @@ class Ship:
 
     def __init__(
         self,
-        outbox: OutboxReader,
-        deliveries: Deliveries,
+        outbox: Log,
+        deliveries: Ledger,
         sender: Sender,
         resolver: Resolver,
         settings: ShipSettings,
@@ -73,7 +72,7 @@ class Ship:
     ) -> None:
         self._outbox = outbox
         self._deliveries = deliveries
-        self._resends = Resends(deliveries.database, deliveries.path)
+        self._resends = deliveries.resends
         self._rounds = Rounds(sender, resolver, self._hopeless)
         self._resolver = resolver
         self._settings = settings

@@ -12,22 +12,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
 from replicator.catchup import CatchUp, Reading, TableSource
 from replicator.change import Change, Commit, Event, Position, Rollback
-from replicator.errors import OutboxFull, PositionLost
+from replicator.contract import Outbox
+from replicator.errors import PositionLost
 from replicator.outbox.clock import Clock
 from replicator.outbox.clock import now as wall_clock
-from replicator.outbox.retention import (
-    acknowledged_by_all,
-    expire,
-    give_back,
-    shrink_log,
-    used_bytes,
-)
+from replicator.outbox.house import Budget, House
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 
 
@@ -50,6 +44,28 @@ class Source(TableSource, Protocol):
 
     def stream(self, start: Position) -> Stream:
         """Read the log from a position on."""
+
+
+class Beside(Protocol):
+    """What capture reads beside the log: see replicator.catchup."""
+
+    def begin_snapshot(self) -> SnapshotPlace:
+        """Where a first snapshot begins."""
+
+    def read_chunk(self) -> int:
+        """The next chunk of what is being read, durably; its rows."""
+
+    def mark(self) -> None:
+        """Called where capture is up to date and has time."""
+
+    def lost(self, lost: PositionLost) -> str:
+        """The log cannot be read on: what was done about it. Raises PositionLost: nothing."""
+
+    def reset(self) -> None:
+        """Nothing that is not durable counts."""
+
+    def close(self) -> None:
+        """End the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,44 +97,44 @@ class Captured:
     busy: bool
 
 
-class Tail:
-    """Captures one source into one outbox. The caller holds the role's lock.
+class Capture:
+    """Captures one source into one outbox, of whatever kind. The caller holds the role's lock.
 
-    ``announce``  called when rows have become durable, or are about to be
+    ``keep_house``  called with nothing under way; raises OutboxFull when capture must pause
+    ``announce``    called when rows have become durable, or are about to be
     """
 
     def __init__(
         self,
         source: Source,
-        writer: OutboxWriter,
+        outbox: Outbox,
+        beside: Beside,
         settings: TailSettings,
-        clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        keep_house: Callable[[], object] = lambda: None,
         announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
-        self._writer = writer
+        self._outbox = outbox
+        self._beside = beside
         self._settings = settings
-        self._clock = clock
         self._monotonic = monotonic
+        self._house = keep_house
         self._announce = announce
         self._stream: Stream | None = None
-        automatic = settings.heal == "automatic" and settings.snapshot
-        reading = Reading(settings.snapshot_chunk, settings.mark_rows, automatic)
-        self._catch_up = CatchUp(source, writer, reading, clock, monotonic)
         self.healed = ""  # what was begun about a gap; for the caller to tell, and to empty
         self._saved_at = monotonic()
-        self._housekeeping_due = monotonic()
 
     @property
     def position(self) -> Position | None:
         """Everything before it is in the outbox or about to be."""
-        return self._writer.position
+        return self._outbox.position
 
     @property
     def snapshot(self) -> SnapshotPlace | None:
         """Where the snapshot stands; None when it is complete."""
-        return self._writer.snapshot
+        return self._outbox.snapshot
 
     def connect(self) -> None:
         """Open the log, which shows whether it can still be read on. Raises as ``step``."""
@@ -131,12 +147,12 @@ class Tail:
         """
         self._keep_house()
         stream = self._stream or self._open()
-        rows = self._catch_up.read_chunk()
+        rows = self._beside.read_chunk()
         try:
-            events = stream.poll(0.0 if self._writer.snapshot else max_wait)
+            events = stream.poll(0.0 if self._outbox.snapshot else max_wait)
         except PositionLost as lost:
             self.fall_back()
-            self.healed = self._catch_up.lost(lost)
+            self.healed = self._beside.lost(lost)
             return Captured(rows, busy=True)
         for event in events:
             self._take(event)
@@ -144,83 +160,92 @@ class Tail:
         if rows:
             self._announce()
         if not stream.pending:
-            self._catch_up.mark()
-        return Captured(rows, busy=bool(events) or self._writer.snapshot is not None)
+            self._beside.mark()
+        return Captured(rows, busy=bool(events) or self._outbox.snapshot is not None)
 
     def _open(self) -> Stream:
-        if self._writer.position is None:
-            first = self._catch_up.begin_snapshot() if self._settings.snapshot else None
-            self._writer.begin_at(self._source.now(), first)
-        assert self._writer.position is not None
+        if self._outbox.position is None:
+            first = self._beside.begin_snapshot() if self._settings.snapshot else None
+            self._outbox.begin_at(self._source.now(), first)
+        assert self._outbox.position is not None
         try:
-            self._stream = self._source.stream(self._writer.position)
+            self._stream = self._source.stream(self._outbox.position)
         except PositionLost as lost:
-            self.healed = self._catch_up.lost(lost)
-            self._stream = self._source.stream(self._writer.position)
+            self.healed = self._beside.lost(lost)
+            self._stream = self._source.stream(self._outbox.position)
         return self._stream
 
     def _take(self, event: Event) -> None:
         match event:
             case Change():
-                self._writer.append(event)
+                self._outbox.append(event)
             case Commit():
-                self._writer.commit(event)
+                self._outbox.commit(event)
             case Rollback():
-                self._writer.rollback()
+                self._outbox.rollback()
 
     def _flush(self, stream: Stream) -> int:
-        rows = self._writer.grouped_rows
+        rows = self._outbox.grouped_rows
         idle_save = self._monotonic() - self._saved_at >= self._settings.save_idle_seconds
         pending = stream.pending
         if rows >= self._settings.group_rows or ((rows or idle_save) and not pending):
-            self._writer.flush(wait=not pending or self._writer.snapshot is not None)
+            self._outbox.flush(wait=not pending or self._outbox.snapshot is not None)
             self._saved_at = self._monotonic()
             return rows
         return 0
 
     def _keep_house(self) -> None:
-        if self._monotonic() < self._housekeeping_due or self._writer.inside_transaction:
-            return
-        if self._writer.grouped_rows:
-            return
-        self._writer.settle()
-        settled = acknowledged_by_all(self._settings.folder, self._settings.destinations)
-        self._catch_up.marks.fold(settled)
-        kept_since = self._clock() - timedelta(seconds=self._settings.keep_seconds)
-        while expire(self._writer.database, settled, kept_since):
-            pass
-        used = used_bytes(self._settings.folder, self._writer.database)
-        while used > self._settings.max_bytes:
-            gone = expire(self._writer.database, settled, self._clock())
-            shrink_log(self._writer.database)
-            used = used_bytes(self._settings.folder, self._writer.database)
-            if used > self._settings.max_bytes and not gone:
-                raise _over_budget(self._settings, used)
-        give_back(self._writer.database)
-        self._housekeeping_due = self._monotonic() + self._settings.housekeeping_seconds
+        if not self._outbox.inside_transaction and not self._outbox.grouped_rows:
+            self._house()
 
     def fall_back(self) -> None:
         """Forget what is not durable and close the connections; the next step starts from there."""
         self.close()
-        self._writer.abandon()
-        self._catch_up.reset()
+        self._outbox.abandon()
+        self._beside.reset()
 
     def save(self) -> None:
         """Make what is complete durable now."""
-        self._writer.flush()
+        self._outbox.flush()
 
     def close(self) -> None:
         """Close the connections to the source."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        self._catch_up.close()
+        self._beside.close()
 
 
-def _over_budget(settings: TailSettings, used: int) -> OutboxFull:
-    return OutboxFull(
-        "the outbox has used up its budget; capture pauses, the binlog is the overflow",
-        f"{settings.folder} holds {used:,} bytes, [outbox] max_size allows {settings.max_bytes:,}",
-        "let ship deliver (`replicator backlog` says what holds it), or raise max_size; "
-        "capture goes on by itself",
-    )
+class Tail(Capture):
+    """Captures into a folder, where it also keeps house, and what healing a gap needs."""
+
+    def __init__(
+        self,
+        source: Source,
+        writer: OutboxWriter,
+        settings: TailSettings,
+        clock: Clock = wall_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        automatic = settings.heal == "automatic" and settings.snapshot
+        reading = Reading(settings.snapshot_chunk, settings.mark_rows, automatic)
+        self._writer = writer
+        self._catch_up = CatchUp(source, writer, reading, clock, monotonic)
+        budget = Budget(
+            settings.folder,
+            settings.destinations,
+            settings.max_bytes,
+            settings.keep_seconds,
+            settings.housekeeping_seconds,
+        )
+        house = House(writer, budget, clock, monotonic, self._catch_up.marks.fold)
+        super().__init__(
+            source,
+            writer,
+            self._catch_up,
+            settings,
+            monotonic,
+            keep_house=house.keep,
+            announce=announce,
+        )

@@ -18,6 +18,7 @@ from replicator.change import Op, Value
 from replicator.delivery import Blocked, QueuedRow, Rejected
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
+from replicator.outbox.resends import Resends
 from replicator.outbox.store import Synchronous, destination_file, immediate, open_store, translated
 
 RECEIPTS_KEPT = 10_000
@@ -99,6 +100,7 @@ class Deliveries:
         self.database = open_store(self.path, "destination", synchronous)
         self._connection: sqlite3.Connection = self.database.conn
         self._clock = clock
+        self.resends = Resends(self.database, self.path)
 
     # --- cursor --------------------------------------------------------------------------------
 
