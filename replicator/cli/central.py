@@ -16,7 +16,10 @@ from replicator.config.kinds import LISTEN
 from replicator.errors import ConfigError
 
 
-def _address(_context: click.Context, _option: click.Parameter, text: str | None) -> Listen | None:
+def listen_address(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> Listen | None:
+    """HOST:PORT of an option. Raises click.BadParameter."""
     if text is None:
         return None
     try:
@@ -35,7 +38,7 @@ def _address(_context: click.Context, _option: click.Parameter, text: str | None
 @configured
 @click.option(
     "--listen",
-    callback=_address,
+    callback=listen_address,
     metavar="HOST:PORT",
     help="Overrides [central] listen; port 0 takes a free one.",
 )

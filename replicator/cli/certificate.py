@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from replicator import __version__
 from replicator.audit.certificate import FORMAT, PARKED_LISTED, Signed, text_of
 from replicator.audit.compare import UNEXPLAINED, UNTOLD
 from replicator.audit.signature import SigningKey, check, fingerprint, known_fingerprint
+from replicator.audit.verify import Outcome
 from replicator.cli.audit_report import sum_fields
 from replicator.cli.auditing import Auditing, Selection, auditing, period_bounds
 from replicator.cli.options import config_option, load, log_level_option
@@ -24,6 +26,15 @@ from replicator.model import STREAM_TABLES
 from replicator.outbox import clock
 
 _GAP = ("found_at", "last_position", "reason", "next_position", "healed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """``name``: of its file, where none is asked for."""
+
+    name: str
+    signed: Signed
+    outcome: Outcome
 
 
 @click.command(
@@ -88,16 +99,11 @@ def certificate(
 def _certify(
     config: Config, destination: DestinationConfig, house: str, month: str, output: Path | None
 ) -> None:
-    key = SigningKey(config.outbox.path)
-    selection = Selection(house, *period_bounds(month, month))
-    with progress() as read, auditing(config, destination, selection, read) as session:
-        deep = not session.link.dialect.exact_floats  # the original's counts do not tell houses
-        for _ in session.audit.run(deep=deep):
-            pass  # the audit counts them
-        statement = _statement(config, destination, session, selection)
-    signed = key.sign(statement)
-    path = output or Path(f"certificate-{statement['house']['id']}-{month}.json")  # type: ignore[index]  # _statement's
-    text = text_of(statement, key.fingerprint)
+    with progress() as read:
+        made = certified(config, destination, house, month, read)
+    signed = made.signed
+    path = output or Path(made.name)
+    text = text_of(signed.statement, fingerprint(signed.public_key))
     try:
         path.write_bytes(signed.to_json())
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
@@ -106,11 +112,34 @@ def _certify(
             "the certificate cannot be written", f"{path}: {error.strerror}", "--output"
         ) from error
     click.echo(text + f"{path}")
-    _conclude(session)
+    _conclude(made.outcome)
 
 
-def _conclude(session: Auditing) -> None:
-    outcome = session.audit.outcome
+def certified(
+    config: Config,
+    destination: DestinationConfig,
+    house: str,
+    month: str,
+    read: Callable[[int], None],
+) -> Made:
+    """Compare a house's month ("2026-03") and sign what came of it. Writes nothing.
+
+    ``read``: is told of rows read. Raises ConfigError for an unknown house, and what a comparison
+    raises.
+    """
+    key = SigningKey(config.outbox.path)
+    selection = Selection(house, *period_bounds(month, month))
+    with auditing(config, destination, selection, read) as session:
+        deep = not session.link.dialect.exact_floats  # the original's counts do not tell houses
+        for _ in session.audit.run(deep=deep):
+            pass  # the audit counts them
+        statement = _statement(config, destination, session, selection)
+        assert session.house is not None
+        name = f"certificate-{session.house.id}-{month}.json"
+    return Made(name, key.sign(statement), session.audit.outcome)
+
+
+def _conclude(outcome: Outcome) -> None:
     if outcome.number(*UNEXPLAINED):
         raise NotTheSame("the month is not complete", "see the certificate", "replicator verify")
     if outcome.number(UNTOLD):

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "import-legacy": "replicator.cli.import_legacy:import_legacy",
         "settle": "replicator.cli.settle:settle_",
         "support-bundle": "replicator.cli.support_bundle:support_bundle",
+        "web": "replicator.cli.web:web",
         "parked": "replicator.cli.parked:parked",
         "map": "replicator.cli.map:map_",
         "pause": "replicator.cli.pause:pause",

@@ -11,6 +11,7 @@ from replicator.config.types import (
     OutboxConfig,
     SourceConfig,
     StationConfig,
+    WebConfig,
 )
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "OutboxConfig",
     "SourceConfig",
     "StationConfig",
+    "WebConfig",
     "example",
 ]

@@ -51,6 +51,7 @@ _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "off": False,
     "0": False,
 }
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,13 @@ def _listen(text: str) -> Listen:
     return Listen(host, int(port))
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(","))
+    if any(_NAME.fullmatch(name) is None for name in names):
+        raise ValueError("not host names such as station.example.org, without a port")
+    return names
+
+
 def password_of(url: str) -> str:
     """The password inside a database URL as it stands there, "" where there is none."""
     match = _DATABASE_URL.fullmatch(url)
@@ -179,6 +187,7 @@ PATH = Kind("path", Path)
 SECRET_FILE = Kind("path of a file that holds the secret", Path)
 BOOLEAN = Kind("`yes` or `no`", _boolean)
 URL = Kind("URL", _url)
+NAMES = Kind("host names, separated by commas", _names)
 LISTEN = Kind("host:port", _listen)
 WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)
 DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)

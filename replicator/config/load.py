@@ -25,6 +25,7 @@ from replicator.config.types import (
     OutboxConfig,
     SourceConfig,
     StationConfig,
+    WebConfig,
 )
 from replicator.errors import ConfigError
 
@@ -44,6 +45,7 @@ class Config:
     log: LogConfig
     alarm: AlarmConfig
     central: CentralConfig
+    web: WebConfig
     path: Path
     warnings: tuple[str, ...] = ()
 
@@ -62,7 +64,7 @@ class Config:
         """Everything that must appear in no log."""
         database = password_of(self.central.database)
         tokens = (destination.token for destination in self.destinations)
-        found = {self.source.password, database, unquote(database), *tokens}
+        found = {self.source.password, database, unquote(database), self.web.token, *tokens}
         return tuple(sorted(found - {""}, key=len, reverse=True))
 
 
@@ -128,6 +130,7 @@ class _Builder:
         outbox, alarm, log, central = (
             self._section(name) for name in ("outbox", "alarm", "log", "central")
         )
+        web = self._web()
         destinations = [self._destination(name) for name in self._sources.destinations]
         self._stop_on_mistakes()
         self._warn_of_readers()
@@ -139,9 +142,14 @@ class _Builder:
             LogConfig(**log),
             AlarmConfig(**alarm),
             CentralConfig(**central),
+            WebConfig(**web),
             self._file,
             tuple(self._warnings),
         )
+
+    def _web(self) -> dict[str, Any]:
+        values = self._section("web")
+        return {**values, "token": values["token"] or "", "hosts": values["hosts"] or ()}
 
     def _destination(self, name: str) -> dict[str, Any]:
         values = self._section(f"{DESTINATION} {name}")

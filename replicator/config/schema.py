@@ -45,6 +45,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " ends with 1 (warning) or 2 (critical). 0 turns one off.",
         "log": "What replicator says about itself.",
         "central": "The central server that `replicator central` runs; a station needs none.",
+        "web": "The page, /metrics and /healthz of `replicator web`.",
     }
 )
 
@@ -299,6 +300,36 @@ KEYS: tuple[Key, ...] = (
     Key("central", "max_body", kinds.size(1 << 10), "8 MiB", "Largest request body."),
     Key("central", "max_inflated", kinds.size(1 << 10), "64 MiB", "The same, decompressed."),
     Key("central", "threads", kinds.whole(1, 256), "4", "Requests served at the same time."),
+    Key(
+        "web",
+        "listen",
+        kinds.LISTEN,
+        "127.0.0.1:8090",
+        "Address to listen on. On any but a loopback address everything needs the token.",
+    ),
+    Key(
+        "web",
+        "token",
+        kinds.SECRET,
+        "",
+        "What whoever acts on the page must know, 16 characters at least; without one, nobody acts"
+        " there.",
+    ),
+    Key(
+        "web",
+        "token_file",
+        kinds.SECRET_FILE,
+        "",
+        "File that holds the token, in place of token; a line break at its end is ignored.",
+    ),
+    Key(
+        "web",
+        "hosts",
+        kinds.NAMES,
+        "",
+        "Other names than localhost by which browsers may ask for the page, as behind a proxy; then"
+        " everything needs the token.",
+    ),
 )
 
 

@@ -110,6 +110,15 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The page of `replicator web`. ``token`` "": nobody may act there; ``hosts``: its names."""
+
+    listen: Listen
+    token: str = field(repr=False)
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CentralConfig:
     """The central server of `replicator central`; ``database`` may hold a password."""
 

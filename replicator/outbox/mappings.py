@@ -36,6 +36,28 @@ class KeptMapping:
     mapped_at: str
 
 
+_PAGE = """
+SELECT table_name, local_id, remote_id, natural_key, matched_by, mapped_at FROM mapping
+ WHERE (table_name, local_id) > (?, ?) AND coalesce(?, table_name) = table_name
+ ORDER BY table_name, local_id LIMIT ?
+"""
+
+
+def mapping_page(
+    connection: sqlite3.Connection, table: str | None, after: tuple[str, int], limit: int
+) -> list[KeptMapping]:
+    """The next mappings behind (table, local id), of one table or all; nothing else is read.
+
+    Raises sqlite3.Error.
+    """
+    begin = max(after, (table, -(2**63))) if table is not None else after
+    rows = connection.execute(_PAGE, (*begin, table, limit))
+    return [
+        KeptMapping(name, local, remote, orjson.loads(key), how, at)
+        for name, local, remote, key, how, at in rows
+    ]
+
+
 class Mappings:
     """The mappings in one <destination>.db; looking one up costs a dictionary access.
 

@@ -52,6 +52,7 @@ class Wanted:
     ``reason``  the reason, or how it begins ("waits for")
     ``kinds``   blocked, rejected, superseded
     ``row``     one row: (seq, place in the entry), or (seq, None) for an entry's rows
+    ``after``   those behind a row, in capture order
     """
 
     house: int | None = None
@@ -59,6 +60,7 @@ class Wanted:
     reason: str | None = None
     kinds: Sequence[str] = ("blocked", "rejected")
     row: tuple[int, int | None] | None = None
+    after: tuple[int, int] | None = None
 
     def condition(self) -> tuple[str, list[object]]:
         """As SQL behind WHERE, with its parameters."""
@@ -79,6 +81,9 @@ class Wanted:
             if self.row[1] is not None:
                 parts.append("row_index = ?")
                 values.append(self.row[1])
+        if self.after is not None:
+            parts.append("(seq, row_index) > (?, ?)")
+            values += self.after
         return " AND ".join(parts), values
 
 

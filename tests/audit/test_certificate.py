@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from replicator.audit.certificate import FORMAT, Signed
 from replicator.audit.signature import KEY_FILE, SigningKey, check, fingerprint
 from replicator.cli.main import main
+from replicator.cli.web import web_settings
+from replicator.config import Config
 from replicator.errors import ConfigError, NotTheSame
 from tests.audit.conftest import MINUTES, Audited
 
@@ -42,6 +44,10 @@ def test_a_month_of_a_house(
     assert file.with_suffix(".txt").read_text() in done.output
     if audited.ours:
         assert readings["acknowledged_digest"] == readings["present_digest"]
+
+    config = Config.load(world.config, {})
+    of_the_page = web_settings(config).certify(config.destinations[0].name, "1", "2015-03")
+    assert Signed.parse(of_the_page.content).statement["tables"] == statement["tables"]
 
     checked = run(audited, "certificate", "--verify", str(file))
     assert (checked.exit_code, "the key is the station's" in checked.output) == (0, True)

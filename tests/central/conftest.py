@@ -19,9 +19,10 @@ from demo.mariadbd import PrivateMariaDB
 from replicator.central.app import create_app
 from replicator.central.engine import open_engine
 from replicator.central.schema import METADATA
-from replicator.central.serve import build_server, server_url
+from replicator.central.serve import build_server
 from replicator.central.settings import CentralSettings
 from replicator.central.store import Database
+from replicator.serving import server_url
 
 Row = dict[str, Any]
 RECEIPT = {"X-Replicator-Receipt": "1"}

@@ -78,7 +78,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
 
     empty = tmp_path / "empty"
     run(sys.executable, "-m", "venv", empty, cwd=tmp_path)
-    run(empty / "bin" / "pip", "install", "--quiet", f"{wheel}[central]", cwd=tmp_path)
+    run(empty / "bin" / "pip", "install", "--quiet", f"{wheel}[central,web]", cwd=tmp_path)
     program = empty / "bin" / "replicator"
     assert replicator.__version__ in run(program, "--version", cwd=tmp_path)
 
@@ -89,25 +89,27 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     run(program, "migrate", cwd=home, REPLICATOR_OUTBOX_PATH=str(outbox))
     assert (outbox / "outbox.db").exists()
     assert "waiting" in run(program, "backlog", cwd=home, REPLICATOR_OUTBOX_PATH=str(outbox))
-    serves_a_central_server(program, home)
+    serves(program, home, "central", "rest/capabilities/")
+    serves(program, home, "web", "static/uplot.js")
+    serves(program, home, "web", "login")
 
 
-def serves_a_central_server(program: Path, home: Path) -> None:
-    """`replicator central` of the wheel answers."""
-    central = subprocess.Popen(
-        [program, "central", "--listen", "127.0.0.1:0"],
+def serves(program: Path, home: Path, command: str, path: str) -> None:
+    """`replicator central` or `web` of the wheel answers."""
+    server = subprocess.Popen(
+        [program, command, "--listen", "127.0.0.1:0"],
         cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     try:
-        assert central.stdout is not None
-        url = central.stdout.readline().split()[-1]
-        with urllib.request.urlopen(f"{url}rest/capabilities/", timeout=30) as answer:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{url}{path}", timeout=30) as answer:
             assert answer.status == 200
-        central.terminate()
-        assert central.wait(30) == 0
+        server.terminate()
+        assert server.wait(30) == 0
     finally:
-        central.kill()
-        central.communicate()
+        server.kill()
+        server.communicate()

@@ -1,0 +1,48 @@
+"""Running the page under waitress until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from waitress.server import create_server
+
+from replicator.serving import Signals, announce, listen, server_url
+from replicator.web.app import create_app
+from replicator.web.settings import WebSettings
+
+log = logging.getLogger(__name__)
+
+_THREADS = 4
+_IDLE_SECONDS = 60  # a connection without traffic is closed
+_MOST_BYTES = 64 << 10
+
+
+def serve(settings: WebSettings, listening: Callable[[str], None] = announce) -> None:
+    """Serve until SIGTERM or SIGINT, then finish running requests and return.
+
+    ``listening`` is called once with the URL, the real port in it. Raises ConfigError for an
+    address that cannot be listened on.
+    """
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for much at once
+    server = build_server(settings)
+    with Signals():
+        listening(server_url(server))
+        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
+    server.close()
+    log.info("stopped")
+
+
+def build_server(settings: WebSettings) -> Any:
+    """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
+    return create_server(
+        create_app(settings),
+        sockets=[listen("web", settings.host, settings.port)],
+        threads=_THREADS,
+        max_request_body_size=_MOST_BYTES,
+        channel_timeout=_IDLE_SECONDS,
+        ident="replicator",
+        asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=True,
+    )
