@@ -46,6 +46,10 @@ class Manager:
             with suppress(OSError):  # it is gone or busy; the next word may reach it
                 self._socket.sendto("\n".join(words).encode(), self._address)
 
+    def __del__(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
 
 def _period(environ: Mapping[str, str]) -> float | None:
     """A fifth of the watchdog's time, in seconds; None where it is not meant for this process."""
@@ -72,10 +76,10 @@ class Roll:
         self._missing.discard(name)
         return self._ended()
 
-    def leave(self, name: str) -> bool:
-        """One of them has done its work and is not asked again; True when that ends a round."""
+    def leave(self, name: str) -> None:
+        """One of them has done its work and is not asked again; the others' answers go on."""
         self._names -= {name}
-        return self.answer(name)
+        self._missing.discard(name)
 
     def _ended(self) -> bool:
         if self._missing or not self._names:
@@ -151,28 +155,24 @@ class Service:
 
     def alive(self, name: str) -> None:
         """See Duty."""
-        self._go_on(self._roll.answer, name)
-
-    def leave(self, name: str) -> None:
-        """See Duty."""
-        self.up(name)
-        self._go_on(self._roll.leave, name)
-
-    def stopping(self) -> None:
-        """It was told to end. Safe in a signal handler: takes no lock."""
-        self._manager.tell("STOPPING=1")
-
-    def _go_on(self, answered: Callable[[str], bool], name: str) -> None:
         period = self._manager.period
         if period is None:
             return
         with self._lock:
             now = self._monotonic()
-            if now < self._quiet_until:
-                return
-            if answered(name):
+            if now >= self._quiet_until and self._roll.answer(name):
                 self._manager.tell("WATCHDOG=1")
                 self._quiet_until = now + period
+
+    def leave(self, name: str) -> None:
+        """See Duty."""
+        self.up(name)
+        with self._lock:
+            self._roll.leave(name)
+
+    def stopping(self) -> None:
+        """It was told to end. Safe in a signal handler: takes no lock."""
+        self._manager.tell("STOPPING=1")
 
     def _status(self) -> str:
         several = len(self._states) > 1

@@ -6,19 +6,23 @@ import click
 
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import deliver, side_by_side
+from replicator.cli.ship import job, side_by_side
 from replicator.cli.signals import Stop
 from replicator.cli.tail import capture
 from replicator.config import Config
+from replicator.notify import Service
 
 
 @click.command(epilog="\b\nExample:\n  replicator run --config /etc/replicator/replicator.ini")
 @configured
 def run(config: Config) -> None:
     """Capture and deliver: `tail` and `ship` in one process."""
-    with Stop() as stop:
+    destinations = chosen(config, ())
+    service = Service(["tail", *(f"ship {each.name}" for each in destinations)])
+    with Stop(service.stopping) as stop:
         deliveries = [
-            lambda destination=destination: deliver(config, destination, stop, once=False)
-            for destination in chosen(config, ())
+            job(config, each, stop, service.duty(f"ship {each.name}"), once=False)
+            for each in destinations
         ]
-        side_by_side([*deliveries, lambda: capture(config, stop, once=False)], stop)
+        tail = service.duty("tail")
+        side_by_side([*deliveries, lambda: capture(config, stop, tail, once=False)], stop)

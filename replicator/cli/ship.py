@@ -24,6 +24,7 @@ from replicator.errors import (
     OutboxFull,
     ReplicatorError,
 )
+from replicator.notify import Duty, Service
 from replicator.outbox import clock
 from replicator.outbox.bell import Ear
 from replicator.outbox.lock import RoleLock
@@ -52,17 +53,24 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     \b
     Without names, all enabled destinations, each on its own. Safe to kill at any moment.
     """
-    with Stop() as stop:
+    wanted = chosen(config, destinations)
+    service = Service([each.name for each in wanted])
+    with Stop(service.stopping) as stop:
         side_by_side(
-            [_job(config, destination, stop, once) for destination in chosen(config, destinations)],
-            stop,
+            [job(config, each, stop, service.duty(each.name), once=once) for each in wanted], stop
         )
 
 
-def _job(
-    config: Config, destination: DestinationConfig, stop: Stop, once: bool
+def job(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
 ) -> Callable[[], None]:
-    return lambda: deliver(config, destination, stop, once=once)
+    """One destination's delivery, for ``side_by_side``."""
+
+    def run() -> None:
+        deliver(config, destination, stop, duty, once=once)
+        duty.leave()
+
+    return run
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
@@ -87,7 +95,9 @@ def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
         raise failures[0]
 
 
-def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> None:
+def deliver(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+) -> None:
     """Run one destination's delivery until ``stop`` is set, or until nothing waits.
 
     Begins anew from the destination's file whenever somebody else has written there.
@@ -96,25 +106,30 @@ def deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once:
     lock = RoleLock(folder, f"ship-{name}")
     while True:
         try:
-            news = _deliver(config, destination, stop, once=once)
+            news = _deliver(config, destination, stop, duty, once=once)
         finally:
             lock.release()
         if not news:
             return
-        found = role_again(folder, name, stop)
+        found = role_again(folder, name, stop, duty.alive)
         if found is None:
             return
         lock = found
 
 
-def _deliver(config: Config, destination: DestinationConfig, stop: Stop, *, once: bool) -> bool:
+def _deliver(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+) -> bool:
     """True: there is news, begin again."""
     outbox_file = config.outbox.path / OUTBOX_FILE
+    if not once and not outbox_file.exists():
+        duty.say("waiting: tail has not made the outbox yet")
     while not once and not outbox_file.exists() and not stop.wait(0.5):
-        pass
+        duty.alive()
     if stop.is_set():
         return False
-    delivering = Delivering(config, destination)
+    delivering = Delivering(config, destination, duty)
+    duty.up()
     ear = Ear(config.outbox.path, destination.name)
     if delivering.said:
         _LOG.warning("%s: %s", destination.name, delivering.said)
