@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+_PATIENCE_SECONDS = 1.0
 _MOST_BYTES = 1_000  # of a STATUS line; people read it
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _FEEDS_A_PERIOD = 5
@@ -32,7 +33,7 @@ class Manager:
         self._socket = None
         if name[:1] in ("/", "@"):
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.setblocking(False)
+            self._socket.settimeout(_PATIENCE_SECONDS)  # its queue may be full for a moment
         self.period = _period(environ) if self._socket is not None else None
 
     @property
@@ -43,7 +44,7 @@ class Manager:
     def tell(self, *words: str) -> None:
         """``READY=1``, …: one datagram. Safe in a signal handler and in threads."""
         if self._socket is not None:
-            with suppress(OSError):  # it is gone or busy; the next word may reach it
+            with suppress(OSError):  # it is gone or hangs; the next word may reach it
                 self._socket.sendto("\n".join(words).encode(), self._address)
 
     def __del__(self) -> None:
