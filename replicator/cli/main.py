@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "central": "replicator.cli.central:central",
         "import-legacy": "replicator.cli.import_legacy:import_legacy",
         "settle": "replicator.cli.settle:settle_",
+        "selftest": "replicator.cli.selftest:selftest",
         "support-bundle": "replicator.cli.support_bundle:support_bundle",
         "web": "replicator.cli.web:web",
         "parked": "replicator.cli.parked:parked",
