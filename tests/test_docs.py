@@ -79,7 +79,7 @@ def test_every_document_is_listed_in_the_readme() -> None:
     assert [path.name for path in (ROOT / "docs").glob("*.md") if path.name not in readme] == []
 
 
-ROOMS = ("moving", "audit", "repair", "source", "outbox", "sink")
+ROOMS = ("moving", "selftest", "audit", "repair", "source", "outbox", "sink")
 
 
 def test_the_architecture_names_every_room_and_module() -> None:
