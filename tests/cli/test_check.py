@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from typing import Any
 
 import pytest
 
+from replicator.checks.finding import Finding
+from replicator.checks.folder import outbox
+from replicator.checks.machine import configuration
 from replicator.cli.check import exit_code
-from replicator.cli.findings import Finding, configuration, outbox
+from replicator.cli.findings import target
 from replicator.config import Config
 from tests.cli.conftest import Station
 
@@ -19,7 +20,7 @@ INI = "[outbox]\npath = box\n"
 def findings(folder: Station, text: str) -> dict[str, Finding]:
     folder.ini(text)
     config = Config.load(folder.path, {})
-    return {f.name: f for look in (configuration, outbox) for f in look(config)}
+    return {f.name: f for look in (configuration, outbox) for f in look(target(config))}
 
 
 def test_all_is_well_before_the_first_start(folder: Station) -> None:
@@ -70,13 +71,3 @@ def test_the_exit_code_is_that_of_the_first_failure() -> None:
     good = Finding("p", "n", True, "m")
     assert exit_code([good]) == 0
     assert exit_code([good, bad(7), bad(11), good]) == 7
-
-
-def checked(folder: Station, text: str, code: int) -> dict[str, Any]:
-    """The failures by name, as `check --json` tells them."""
-    folder.ini(text)
-    result = folder.run("check", "--json")
-    assert result.exit_code == code, result.output
-    told = json.loads(result.stdout)
-    assert (told["ok"], told["exit_code"]) == (code == 0, code)
-    return {f"{f['part']}: {f['name']}": f for f in told["findings"] if not f["ok"]}

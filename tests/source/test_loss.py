@@ -13,7 +13,8 @@ import pytest
 
 from demo.mariadbd import PrivateMariaDB
 from replicator.change import Position
-from replicator.cli.findings import continuity
+from replicator.checks.continuity import continuity
+from replicator.cli.findings import target
 from replicator.config import Config
 from replicator.outbox.gaps import record_gap
 from replicator.outbox.writer import OutboxWriter
@@ -156,7 +157,7 @@ def test_check_fails_when_what_is_unread_is_not_kept_long_enough(
             f"[source]\nunix_socket = {spare.socket}\nuser = root\ndatabase = {spare_station}\n"
             f"purge_warning = {warn}\n[outbox]\npath = {tmp_path}\n"
         )
-        found = {finding.name: finding for finding in continuity(Config.load(ini, {}))}
+        found = {finding.name: finding for finding in continuity(target(Config.load(ini, {})))}
     finally:
         spare.execute("SET GLOBAL binlog_expire_logs_seconds = 0")
     assert found["log kept"].ok is ok
