@@ -162,7 +162,10 @@ class Service:
         with self._lock:
             now = self._monotonic()
             if now >= self._quiet_until and self._roll.answer(name):
-                self._manager.tell("WATCHDOG=1")
+                words = ["WATCHDOG=1"]
+                if self._starting:  # a start that goes on may take its time, too
+                    words.append(f"EXTEND_TIMEOUT_USEC={round(period * _FEEDS_A_PERIOD * 1e6)}")
+                self._manager.tell(*words)
                 self._quiet_until = now + period
 
     def leave(self, name: str) -> None:

@@ -76,7 +76,10 @@ def test_the_watchdog_is_fed_while_everyone_goes_on_and_not_too_often(
     a.alive()
     assert told(systemd) == [], "nothing from b"
     b.alive()
-    assert told(systemd) == ["WATCHDOG=1"]
+    assert told(systemd) == ["WATCHDOG=1\nEXTEND_TIMEOUT_USEC=50000000"], "a start that goes on"
+    a.up()
+    b.up()
+    assert [said.partition("\n")[0] for said in told(systemd)] == ["READY=1"]
     a.alive()
     b.alive()
     assert told(systemd) == [], "a fifth of the time has to pass"

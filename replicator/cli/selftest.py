@@ -49,7 +49,8 @@ def selftest(config: Config, kills: int, as_json: bool) -> None:
     with _sandbox(config.outbox.path) as folder:
         latency = fsync_latency(folder)
         with _progress(kills, quiet=as_json) as told:
-            verdict = Trial(folder, kills, random.Random(), told).run()  # noqa: S311  # no secret
+            chance = random.Random()  # noqa: S311  # not a secret
+            verdict = Trial(folder, kills, chance, told).run()
     click.echo(_json(verdict, latency) if as_json else _text(config, verdict, latency))
     if verdict.findings:
         raise PromiseBroken(

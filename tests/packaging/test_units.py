@@ -169,6 +169,7 @@ def test_the_command_lines_start(
     systemd.hears("READY=1")
     if role in ("central", "web"):
         systemd.has_heard(r"STATUS=listening on http://127\.0\.0\.1:\d+/")
+        systemd.has_heard("WATCHDOG=1")
     if role in ("tail", "run"):
         systemd.has_heard(r"STATUS=(tail )?running(;.*)?")
     service.terminate()
