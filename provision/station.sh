@@ -7,34 +7,31 @@
 #   --token-file FILE   this station's token there
 #   --database NAME     the station's database (default: ch)
 #   --schema FILE       SQL to create its tables with, when the database is not there yet
+#   --web               also serve the operator's page on http://127.0.0.1:8090/
 #   --source DIR        what to install replicator from (default: the checkout this file is in)
 #   --dry-run           only print what would be done
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-home=/opt/replicator
-etc=/etc/replicator
 source_folder="$(dirname "$here")"
 database=ch
 destination=""
 token_file=""
 schema=""
+web=""
 dry_run=""
-
-usage() {
-  sed -n '2,/^set/ { /^#/ s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}"
-}
-
-fail() {
-  echo "station.sh: $*" >&2
-  exit 2
-}
+# shellcheck source=provision/common.sh
+source "$here/common.sh"
 
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --dry-run)
       dry_run=yes
+      shift
+      continue
+      ;;
+    --web)
+      web=yes
       shift
       continue
       ;;
@@ -60,41 +57,6 @@ done
 [[ "$destination" =~ ^(https?://[^[:space:]]+)?$ ]] || fail "not a URL: $destination"
 [[ -n "$dry_run" || "$(id -u)" -eq 0 ]] || fail "run it as root"
 
-# Run a command, or only print it.
-run() {
-  if [[ -n "$dry_run" ]]; then
-    echo "+ $*"
-  else
-    "$@"
-  fi
-}
-
-# Like run, with text on its standard input; the text is not printed, it may hold a password.
-feed() {
-  local text="$1"
-  shift
-  if [[ -n "$dry_run" ]]; then
-    echo "+ … | $*"
-  else
-    printf '%s' "$text" | "$@"
-  fi
-}
-
-# A file that is made once and then kept. $1: path, $2: text, $3: mode.
-keep() {
-  if [[ ! -e "$1" ]]; then
-    feed "$2" install -o root -g replicator -m "$3" /dev/stdin "$1"
-  fi
-}
-
-install_packages() {
-  if [[ -n "$dry_run" ]]; then
-    bash "$here/install-packages.sh" --dry-run station
-  else
-    bash "$here/install-packages.sh" station
-  fi
-}
-
 set_up_mariadb() {
   local conf=/etc/mysql/mariadb.conf.d/60-replicator.cnf
   if ! cmp -s "$here/60-replicator.cnf" "$conf"; then
@@ -103,28 +65,9 @@ set_up_mariadb() {
   fi
 }
 
-install_replicator() {
-  if ! id replicator >/dev/null 2>&1; then
-    run useradd --system --home-dir /var/lib/replicator --shell /usr/sbin/nologin replicator
-  fi
-  run python3 -m venv "$home"
-  run "$home/bin/pip" install --quiet --disable-pip-version-check "$source_folder"
-  run install -d -o root -g replicator -m 750 "$etc"
-}
-
-# A secret for services that have it only where it was given. $1: its name, $2: the variable that
-# names its file, then the services.
-hand_over() {
-  local name="$1" variable="$2" role folder
-  shift 2
-  for role in "$@"; do
-    folder="/etc/systemd/system/replicator-$role.service.d"
-    run install -d -o root -g root -m 755 "$folder"
-    feed "[Service]
-LoadCredential=$name:$etc/$name
-Environment=$variable=%d/$name
-" install -o root -g root -m 644 /dev/stdin "$folder/$name.conf"
-  done
+# Where a secret is: what an older version of this script has made stays. $1: its file's name.
+secret() {
+  if [[ -e "$etc/$1" ]]; then echo "$1"; else echo "secrets/$1"; fi
 }
 
 configure() {
@@ -134,7 +77,7 @@ name = $(uname -n)
 
 [source]
 user = replicator
-password_file = $etc/password
+password_file = $password
 database = $database
 
 [outbox]
@@ -146,20 +89,19 @@ path = /var/lib/replicator
 url = $destination
 "
     if [[ -n "$token_file" ]]; then
-      run install -o root -g replicator -m 640 "$token_file" "$etc/token"
-      hand_over token REPLICATOR_DESTINATION_CENTRAL_TOKEN_FILE ship run
-      ini+="token_file = $etc/token
+      run install -o root -g replicator -m 640 "$token_file" "$etc/$token"
+      ini+="token_file = $token
 "
     fi
   fi
-  keep "$etc/password" "$(head -c 24 /dev/urandom | base64)" 640
+  keep "$etc/$password" "$(head -c 24 /dev/urandom | base64)" 640
   keep "$etc/replicator.ini" "$ini" 640
 }
 
 grant() {
-  local password="(the password)"
+  local known="(the password)"
   if [[ -z "$dry_run" ]]; then
-    password="$(cat "$etc/password")"
+    known="$(cat "$etc/$password")"
   fi
   if [[ -n "$schema" ]] && ! mariadb -e "USE $database" 2>/dev/null; then
     run mariadb -e "CREATE DATABASE $database"
@@ -167,32 +109,27 @@ grant() {
   fi
   feed "
     CREATE USER IF NOT EXISTS 'replicator'@'127.0.0.1';
-    ALTER USER 'replicator'@'127.0.0.1' IDENTIFIED BY '$password';
+    ALTER USER 'replicator'@'127.0.0.1' IDENTIFIED BY '$known';
     GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO 'replicator'@'127.0.0.1';
     GRANT SELECT ON \`$database\`.* TO 'replicator'@'127.0.0.1';
   " mariadb
 }
 
-start() {
-  local services=(replicator-tail.service)
-  if [[ -n "$destination" ]]; then
-    services+=(replicator-ship.service)
-  fi
-  local role
-  for role in tail ship run web; do
-    run install -o root -g root -m 644 "$here/systemd/replicator-$role.service" /etc/systemd/system/
-  done
-  run systemctl daemon-reload
-  run systemctl enable "${services[@]}"
-  run systemctl restart "${services[@]}"
-}
-
-install_packages
+install_packages station
 set_up_mariadb
-install_replicator
+install_replicator ${web:+web}
+password="$(secret password)"
+token="$(secret token)"
 configure
 grant
-start
+services=(replicator-tail.service)
+if [[ -n "$destination" ]]; then
+  services+=(replicator-ship.service)
+fi
+if [[ -n "$web" ]]; then
+  services+=(replicator-web.service)
+fi
+start "${services[@]}"
 if [[ -z "$dry_run" ]]; then
   runuser -u replicator -- "$home/bin/replicator" check --config "$etc/replicator.ini" ||
     echo "the station is set up; what \`replicator check\` found is above" >&2

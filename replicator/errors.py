@@ -107,3 +107,9 @@ class Untold(ReplicatorError):
     """An audit cannot tell: the log is not read to its end, or a certificate's key is not known."""
 
     exit_code = 21
+
+
+class PromiseBroken(ReplicatorError):
+    """The self-test found rows lost, doubled or out of order on this machine."""
+
+    exit_code = 22

@@ -7,12 +7,16 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from replicator.errors import ConfigError
+from replicator.notify import Service
 
 log = logging.getLogger(__name__)
+
+_HOUSEKEEPING_SECONDS = 10
 
 
 def announce(url: str) -> None:
@@ -42,8 +46,58 @@ def server_url(server: Any) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def run(server: Any, listening: Callable[[str], None], served: Served) -> None:
+    """Serve until SIGTERM or SIGINT, then finish running requests and return.
+
+    ``server`` is waitress's, and listens. The service manager is told that we go on from the very
+    loop that takes requests, and only while requests that wait are being answered.
+    """
+    service = Service(["server"])
+    duty = service.duty("server")
+    keep_house, before = server.maintenance, served.count
+
+    def maintenance(now: float) -> None:
+        nonlocal before
+        keep_house(now)
+        if goes_on(len(server.task_dispatcher.queue), before, served.count):
+            before = served.count
+            duty.alive()
+
+    server.maintenance = maintenance
+    server.adj.cleanup_interval = _HOUSEKEEPING_SECONDS
+    with Signals(service.stopping):
+        url = server_url(server)
+        listening(url)
+        duty.say(f"listening on {url}")
+        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
+    server.close()
+    log.info("stopped")
+
+
+def goes_on(waiting: int, before: int, served: int) -> bool:
+    """Whether a server goes on: nothing waits, or something was answered since it last did."""
+    return not waiting or served > before
+
+
+class Served:
+    """A WSGI application that counts what it has answered."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.count = 0
+
+    def __call__(self, environ: Any, start: Any) -> Any:
+        try:
+            return self._app(environ, start)
+        finally:
+            self.count += 1
+
+
 class Signals:
-    """SIGTERM and SIGINT end the loop; what was set before comes back."""
+    """SIGTERM and SIGINT end the loop; what was set before comes back. ``told``: that it ends."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told = told
 
     def __enter__(self) -> None:
         self._before: dict[int, Any] = {}
@@ -55,6 +109,6 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    @staticmethod
-    def _end(_number: int, _frame: FrameType | None) -> None:
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self._told()
         raise SystemExit(0)

@@ -79,7 +79,17 @@ def test_every_document_is_listed_in_the_readme() -> None:
     assert [path.name for path in (ROOT / "docs").glob("*.md") if path.name not in readme] == []
 
 
-ROOMS = ("moving", "backlog", "audit", "repair", "source", "outbox", "sink", "simulation")
+ROOMS = (
+    "moving",
+    "backlog",
+    "selftest",
+    "audit",
+    "repair",
+    "source",
+    "outbox",
+    "sink",
+    "simulation",
+)
 
 
 def test_the_architecture_names_every_room_and_module() -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import orjson
-from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from replicator.central.app import create_app
 from replicator.central.settings import CentralSettings
-from replicator.serving import Signals, announce, listen, server_url
-
-log = logging.getLogger(__name__)
+from replicator.serving import Served, announce, listen, run
 
 _IDLE_SECONDS = 120  # a connection without traffic is closed
 
@@ -29,17 +25,13 @@ def serve(settings: CentralSettings, listening: Callable[[str], None] = announce
     """
     app = create_app(settings)
     try:
-        server = build_server(app, settings)
-        with Signals():
-            listening(server_url(server))
-            server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
-        server.close()
-        log.info("stopped")
+        served = Served(app)
+        run(build_server(served, settings), listening, served)
     finally:
         app.extensions["replicator"].engine.dispose()
 
 
-def build_server(app: Flask, settings: CentralSettings) -> Any:
+def build_server(app: Any, settings: CentralSettings) -> Any:
     """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
     server = create_server(
         app,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from types import ModuleType
 from typing import Any
 
 import click
 
 from replicator.cli import collector
-from replicator.cli.notify import Notifier
 from replicator.cli.options import configured
 from replicator.cli.wiring import central_settings
 from replicator.config import Config, Listen
@@ -66,15 +64,7 @@ def central(
     settings = central_settings(config.central, listen)
     if station is None and revoked is None:
         collector.calm()
-        room = _room("serve")
-        with Notifier(os.environ) as notifier:
-
-            def listening(url: str) -> None:
-                room.announce(url)
-                notifier.ready()
-                notifier.say("central", f"listening on {url}")
-
-            room.serve(settings, listening)
+        _room("serve").serve(settings)
         return
     engine = _room("engine").open_engine(settings.database_url)
     try:

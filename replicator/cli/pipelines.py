@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from replicator.change import Position
@@ -12,6 +12,7 @@ from replicator.cli.beating import Heart
 from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
 from replicator.errors import ConfigError, OutboxBusy, OutboxFull
+from replicator.notify import Duty, silent
 from replicator.outbox.attempts import Attempts
 from replicator.outbox.deliveries import Deliveries
 from replicator.outbox.mappings import Mappings
@@ -58,9 +59,18 @@ def endpoint(config: Config) -> Endpoint:
 
 
 class StationSource:
-    """The station's database as the capture pipeline wants it."""
+    """The station's database as the capture pipeline wants it.
 
-    def __init__(self, config: Config, heartbeat: float | None = None) -> None:
+    ``alive``  called in what may take longer than one timeout, as it goes on
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        heartbeat: float | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._alive = alive
         self._endpoint = endpoint(config)
         self._source = config.source
         self._heartbeat = heartbeat or config.source.heartbeat
@@ -76,6 +86,7 @@ class StationSource:
             server_id=self._source.server_id,
             start=start,
             heartbeat=self._heartbeat,
+            alive=self._alive,
         )
 
     def tables(self) -> SnapshotReader:
@@ -115,8 +126,11 @@ def address(destination: DestinationConfig) -> Address:
 class Delivering:
     """One destination at work: its file, the outbox, and a connection that can be made anew."""
 
-    def __init__(self, config: Config, destination: DestinationConfig) -> None:
+    def __init__(
+        self, config: Config, destination: DestinationConfig, duty: Duty | None = None
+    ) -> None:
         collector.calm()
+        self._duty = duty = duty or silent()
         folder = config.outbox.path
         self.name = destination.name
         if (folder / OUTBOX_FILE).exists():  # of a tail that is starting it may still be empty
@@ -124,10 +138,12 @@ class Delivering:
         self.outbox = OutboxReader(folder)
         self.deliveries = Deliveries(folder, destination.name, config.outbox.synchronous)
         self.orders = Orders(self.deliveries.database, self.deliveries.path)
-        self.board = StatusBoard(self.deliveries.database)
+        self.board = StatusBoard(
+            self.deliveries.database, told=lambda status: duty.say(status.words)
+        )
         self.attempts = Attempts(self.deliveries.database, self.deliveries.path)
         self.heart = Heart(config, destination, address(destination), self._kind)
-        self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self.heart.look)
+        self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self._look)
         traffic = Traffic(self.deliveries.database, self.deliveries.path)
         self.allowance = Allowance(destination, traffic)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
@@ -141,7 +157,7 @@ class Delivering:
     def ship(self) -> Ship:
         """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
         if self._ship is None:
-            rest = MeteredRest(address(self._destination), self.allowance.spend)
+            rest = MeteredRest(address(self._destination), self._spend)
             self._link = link = Link(rest)
             directory = Directory(link)
             bulk = BulkSender(link, directory)
@@ -162,6 +178,16 @@ class Delivering:
                 pace=self._pace,
             )
         return self._ship
+
+    def _look(self) -> None:
+        """Between two steps, and four times a second while it waits."""
+        self._duty.alive()
+        self.heart.look()
+
+    def _spend(self, size: int) -> None:
+        """A request goes out, or its answer has come: a step may take many of them."""
+        self._duty.alive()
+        self.allowance.spend(size)
 
     def _kind(self) -> Dialect | None:
         link = self._link

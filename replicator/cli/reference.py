@@ -45,7 +45,9 @@ Yes or no: `yes`, `no`, `on`, `off`, `true`, `false`.
 
 **Secrets** (`password`, `token`) belong into a file that only the service's user can read (`init`
 writes replicator.ini so), into a file of their own (`password_file`, `token_file`), or into the
-environment; never on the command line. They appear in no log.
+environment; never on the command line. They appear in no log. Under systemd, a relative
+`password_file` or `token_file` is read from `$CREDENTIALS_DIRECTORY` where `LoadCredential` put it
+([operations.md](operations.md#services)): `secrets/token` is the credential `secrets_token`.
 """
 
 _EXIT_CODES = f"""\

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from replicator.cli.notify import Halt
+from replicator.cli.signals import Stop
 from replicator.errors import OutboxBusy, OutboxError
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.orders import Orders
@@ -15,15 +16,19 @@ _LOOK_SECONDS = 0.1
 _LONGEST_COMMAND = 3600.0
 
 
-def role_again(folder: Path, name: str, stop: Halt) -> RoleLock | None:
+def role_again(
+    folder: Path, name: str, stop: Stop, alive: Callable[[], None] = lambda: None
+) -> RoleLock | None:
     """Ship's role, once no command wants it or has it; None when told to stop meanwhile.
 
+    ``alive`` is called all the while: it is the command's turn, and ship waits on purpose.
     Raises OutboxBusy when it is not to be had within an hour: another ship has it.
     """
     deadline = time.monotonic() + _LONGEST_COMMAND
     while _wanted(folder, name) and not stop.wait(_LOOK_SECONDS):
-        pass
+        alive()
     while not stop.is_set():
+        alive()
         try:
             return RoleLock(folder, f"ship-{name}")
         except OutboxBusy:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from replicator.cli.notify import Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import deliver, side_by_side
+from replicator.cli.ship import job, side_by_side
 from replicator.cli.signals import Stop
 from replicator.cli.tail import capture
 from replicator.config import Config
+from replicator.notify import Service
 
 
 @click.command(epilog="\b\nExample:\n  replicator run --config /etc/replicator/replicator.ini")
 @configured
 def run(config: Config) -> None:
     """Capture and deliver: `tail` and `ship` in one process."""
-    with Notifier(os.environ) as notifier, Stop() as stop:
-        loops = [(one, notifier.loop(one.name, stop)) for one in chosen(config, ())]
-        follow = notifier.loop("tail", stop)
+    destinations = chosen(config, ())
+    service = Service(["tail", *(f"ship {each.name}" for each in destinations)])
+    with Stop(service.stopping) as stop:
         deliveries = [
-            lambda one=one, halt=halt: deliver(config, one, halt, once=False) for one, halt in loops
+            job(config, each, stop, service.duty(f"ship {each.name}"), once=False)
+            for each in destinations
         ]
-        side_by_side([*deliveries, lambda: capture(config, follow, once=False)], stop)
+        tail = service.duty("tail")
+        side_by_side([*deliveries, lambda: capture(config, stop, tail, once=False)], stop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
@@ -13,7 +12,6 @@ from datetime import timedelta
 import click
 
 from replicator.allowance import Hold
-from replicator.cli.notify import Halt, Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -27,6 +25,7 @@ from replicator.errors import (
     OutboxFull,
     ReplicatorError,
 )
+from replicator.notify import Duty, Service
 from replicator.outbox import clock
 from replicator.outbox.bell import Ear
 from replicator.outbox.lock import RoleLock
@@ -55,18 +54,24 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     \b
     Without names, all enabled destinations, each on its own. Safe to kill at any moment.
     """
-    with Notifier(os.environ) as notifier, Stop() as stop:
-        jobs = [
-            _job(config, destination, notifier.loop(destination.name, stop), once)
-            for destination in chosen(config, destinations)
-        ]
-        side_by_side(jobs, stop)
+    wanted = chosen(config, destinations)
+    service = Service([each.name for each in wanted])
+    with Stop(service.stopping) as stop:
+        side_by_side(
+            [job(config, each, stop, service.duty(each.name), once=once) for each in wanted], stop
+        )
 
 
-def _job(
-    config: Config, destination: DestinationConfig, stop: Halt, once: bool
+def job(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
 ) -> Callable[[], None]:
-    return lambda: deliver(config, destination, stop, once=once)
+    """One destination's delivery, for ``side_by_side``."""
+
+    def run() -> None:
+        deliver(config, destination, stop, duty, once=once)
+        duty.leave()
+
+    return run
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
@@ -91,7 +96,9 @@ def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
         raise failures[0]
 
 
-def deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once: bool) -> None:
+def deliver(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+) -> None:
     """Run one destination's delivery until ``stop`` is set, or until nothing waits.
 
     Begins anew from the destination's file whenever somebody else has written there.
@@ -100,25 +107,30 @@ def deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once:
     lock = RoleLock(folder, f"ship-{name}")
     while True:
         try:
-            news = _deliver(config, destination, stop, once=once)
+            news = _deliver(config, destination, stop, duty, once=once)
         finally:
             lock.release()
         if not news:
             return
-        found = role_again(folder, name, stop)
+        found = role_again(folder, name, stop, duty.alive)
         if found is None:
             return
         lock = found
 
 
-def _deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once: bool) -> bool:
+def _deliver(
+    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+) -> bool:
     """True: there is news, begin again."""
     outbox_file = config.outbox.path / OUTBOX_FILE
+    if not once and not outbox_file.exists():
+        duty.say("waiting: tail has not made the outbox yet")
     while not once and not outbox_file.exists() and not stop.wait(0.5):
-        pass
+        duty.alive()
     if stop.is_set():
         return False
-    delivering = Delivering(config, destination)
+    delivering = Delivering(config, destination, duty)
+    duty.up()
     ear = Ear(config.outbox.path, destination.name)
     if delivering.said:
         _LOG.warning("%s: %s", destination.name, delivering.said)
@@ -136,7 +148,7 @@ def _deliver(config: Config, destination: DestinationConfig, stop: Halt, *, once
     return False
 
 
-def _until_nothing_waits(delivering: Delivering, stop: Halt) -> bool:
+def _until_nothing_waits(delivering: Delivering, stop: Stop) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         raise DestinationUnavailable(
@@ -169,7 +181,7 @@ def _until_nothing_waits(delivering: Delivering, stop: Halt) -> bool:
     return False
 
 
-def _follow(delivering: Delivering, ear: Ear, stop: Halt) -> bool:
+def _follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
     pause = delivering.orders.paused()
     if pause is not None:
         _stay_paused(delivering, pause, stop)
@@ -198,16 +210,14 @@ def _follow(delivering: Delivering, ear: Ear, stop: Halt) -> bool:
             continue
         backoff.reset()
         delivering.board.show(Status("running"))
-        stop.say("delivering" if not result.idle else "all is delivered")
         if result.idle:
             _wait_for_news(delivering, version, ear, stop)
     return False
 
 
-def _stay_paused(delivering: Delivering, pause: Pause, stop: Halt) -> None:
+def _stay_paused(delivering: Delivering, pause: Pause, stop: Stop) -> None:
     _LOG.warning("%s: paused %s", delivering.name, pause)
     delivering.board.show(Status("paused", str(pause), ordered=True))
-    stop.say(f"paused {pause}")
     while not stop.wait(_LOOK_SECONDS) and not delivering.orders.news():
         delivering.watch.look()
 
@@ -246,15 +256,14 @@ def _stepped(delivering: Delivering) -> Shipped | Retry:
     return shipped
 
 
-def _hold(delivering: Delivering, hold: Hold, stop: Halt) -> None:
+def _hold(delivering: Delivering, hold: Hold, stop: Stop) -> None:
     """Leave the link alone until a moment; the connection, too, which costs bytes to keep."""
     delivering.disconnect()
     _wait(delivering, "waiting", hold.why, (hold.until - clock.now()).total_seconds(), stop)
 
 
-def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Halt) -> None:
+def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop) -> None:
     _LOG.warning("%s: %s; trying again in %.0f s", delivering.name, why, delay)
-    stop.say(f"{state}: {why}")
     until = clock.now() + timedelta(seconds=delay)
     delivering.board.show(Status(state, why, until.replace(microsecond=0)))
     while clock.now() < until and not delivering.orders.news():
@@ -263,7 +272,7 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Halt
             return
 
 
-def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Halt) -> None:
+def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -> None:
     """Sleep until tail has committed, a held lane is due, or an operator has said something."""
     give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))

@@ -6,7 +6,10 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
+
+_BREATH_SECONDS = 1.0
 
 
 class Stop:
@@ -15,10 +18,13 @@ class Stop:
     As a context manager it catches SIGTERM and SIGINT (main thread only) and restores what was
     there before. The second SIGINT is a KeyboardInterrupt: whoever presses Ctrl-C twice is in a
     hurry. A pipe wakes the waiter: unlike threading.Event it may be set inside a signal handler.
+
+    ``told``  called once when it is set, maybe inside a signal handler
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
         self._set = False
+        self._told = told
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._before: dict[int, object] = {}
 
@@ -31,9 +37,7 @@ class Stop:
         if not self._set:
             self._set = True
             os.write(self._writer, b"x")
-
-    def say(self, words: str) -> None:
-        """What the loop does at the moment; a Stop alone tells nobody."""
+            self._told()
 
     def wait(self, seconds: float, wake: int | None = None) -> bool:
         """Sleep that long, or until set; return ``is_set()``. Zero or less only looks.
@@ -52,6 +56,14 @@ class Stop:
             ready = poller.poll(min(left, 3600.0) * 1000)
             if any(descriptor == wake for descriptor, _ in ready):
                 break
+        return self._set
+
+    def rest(self, seconds: float, alive: Callable[[], None]) -> bool:
+        """``wait``, calling ``alive`` every second or so: a long sleep on purpose."""
+        deadline = time.monotonic() + seconds
+        while not self._set and (left := deadline - time.monotonic()) > 0:
+            alive()
+            self.wait(min(left, _BREATH_SECONDS))
         return self._set
 
     def __enter__(self) -> Stop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 from datetime import timedelta
 
@@ -11,7 +10,6 @@ import click
 
 from replicator.change import Position
 from replicator.cli import collector
-from replicator.cli.notify import Halt, Notifier
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
@@ -24,6 +22,7 @@ from replicator.errors import (
     ReplicatorError,
     SourceUnavailable,
 )
+from replicator.notify import Duty, Service
 from replicator.outbox import clock
 from replicator.outbox.bell import Bell
 from replicator.outbox.lock import RoleLock
@@ -45,18 +44,19 @@ def tail(config: Config, once: bool) -> None:
     The first start reads the tables (a snapshot), then the log from where it was. Later starts go
     on from the position in the outbox. Safe to kill at any moment.
     """
-    with Notifier(os.environ) as notifier, Stop() as stop:
-        capture(config, notifier.loop("tail", stop), once=once)
+    service = Service(["tail"])
+    with Stop(service.stopping) as stop:
+        capture(config, stop, service.duty("tail"), once=once)
 
 
-def capture(config: Config, stop: Halt, *, once: bool) -> None:
+def capture(config: Config, stop: Stop, duty: Duty, *, once: bool) -> None:
     """Run the capture pipeline until ``stop`` is set, or until nothing waits."""
     collector.calm()
     lock = RoleLock(config.outbox.path, "tail")
     try:
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
-        board = StatusBoard(writer.database)
-        source = StationSource(config, heartbeat=1.0 if once else None)
+        board = StatusBoard(writer.database, told=lambda status: duty.say(status.words))
+        source = StationSource(config, heartbeat=1.0 if once else None, alive=duty.alive)
         settings = tail_settings(config)
         bell = Bell(settings.folder, settings.destinations)
         pipeline = Tail(source, writer, settings, announce=bell.ring)
@@ -65,7 +65,7 @@ def capture(config: Config, stop: Halt, *, once: bool) -> None:
             if once:
                 _read_to(pipeline, source.now(), watch, stop)
             else:
-                _follow(pipeline, board, watch, stop)
+                _follow(pipeline, board, watch, stop, duty)
             pipeline.save()
             watch.look()
             board.show(Status("stopped"))
@@ -81,7 +81,7 @@ def capture(config: Config, stop: Halt, *, once: bool) -> None:
         lock.release()
 
 
-def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Halt) -> None:
+def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None:
     """Positions are only compared once the log is open: it may have become another one."""
     pipeline.connect()
     while not stop.is_set():
@@ -93,7 +93,7 @@ def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Halt) -> None
         _tell_healing(pipeline)
 
 
-def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Halt) -> None:
+def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop, duty: Duty) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
         try:
@@ -104,15 +104,14 @@ def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Halt) -> Non
             state = "paused" if isinstance(error, OutboxError) else "waiting"
             delay = backoff.delay()
             _tell(board, state, error, delay)
-            stop.say(f"{state}: {error.message}")
-            stop.wait(delay)
+            stop.rest(delay, duty.alive)
             continue
         backoff.reset()
+        duty.alive()
         if not captured.busy:
             watch.caught_up()
         _tell_healing(pipeline)
         doing = _doing(pipeline.snapshot)
-        stop.say(doing or "following the log")
         if board.show(Status("running", doing)):
             _LOG.info(doing or "following the log")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import stat
@@ -15,7 +16,13 @@ from urllib.parse import unquote
 
 from replicator.config import ini
 from replicator.config.kinds import password_of
-from replicator.config.raw import CONFIG_VARIABLE, Raw, Sources, collect
+from replicator.config.raw import (
+    CONFIG_VARIABLE,
+    CREDENTIALS_VARIABLE,
+    Raw,
+    Sources,
+    collect,
+)
 from replicator.config.schema import DESTINATION, SECRET_FILES, section_keys
 from replicator.config.types import (
     AlarmConfig,
@@ -58,7 +65,7 @@ class Config:
         """
         file = locate(path, environ)
         sources = collect(ini.parse(_read(file)), file.name, environ)
-        return _Builder(file, sources).build()
+        return _Builder(file, sources, environ.get(CREDENTIALS_VARIABLE, "")).build()
 
     def secrets(self) -> tuple[str, ...]:
         """Everything that must appear in no log."""
@@ -114,7 +121,8 @@ def _free(values: Mapping[str, Any]) -> dict[str, Any]:
 class _Builder:
     """Turns texts into values, section by section, and keeps what goes wrong."""
 
-    def __init__(self, file: Path, sources: Sources) -> None:
+    def __init__(self, file: Path, sources: Sources, credentials: str) -> None:
+        self._credentials = credentials
         self._file = file
         self._folder = file.absolute().parent
         self._sources = sources
@@ -179,7 +187,16 @@ class _Builder:
         except ValueError as error:
             self._mistakes.append(f"{raw.where}: [{section}] {name}: {error}")
             return None
-        return self._folder / value if isinstance(value, Path) else value
+        if isinstance(value, Path):
+            return self._credential(name, value) or self._folder / value
+        return value
+
+    def _credential(self, name: str, path: Path) -> Path | None:
+        """Where systemd has put a relative secret's file: of a folder, FOLDER_FILE."""
+        if not self._credentials or name not in SECRET_FILES.values() or path.is_absolute():
+            return None
+        given = Path(self._credentials, "_".join(path.parts))
+        return given if os.access(given, os.R_OK) else None
 
     def _secret(
         self, section: str, name: str, file_key: str, value: str | None, path: Path | None

@@ -15,6 +15,7 @@ from replicator.config.schema import DESTINATION, SECTIONS, section_keys
 
 PREFIX = "REPLICATOR_"
 CONFIG_VARIABLE = "REPLICATOR_CONFIG"
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"  # systemd's
 _DESTINATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _RESERVED = "outbox"  # a destination's file is NAME.db, and outbox.db is there already
 

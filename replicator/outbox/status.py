@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,13 +41,32 @@ class Status:
         well = self.state == "running" or self.ordered or not self.detail
         return None if well else self.detail
 
+    @property
+    def words(self) -> str:
+        """As the backlog says it: "waiting until 2026-03-01T12:00:00Z: the link is down"."""
+        until = f" until {text(self.wait_until)}" if self.wait_until else ""
+        return f"{self.state}{until}" + (f": {self.detail}" if self.detail else "")
+
+
+def _unheard(_status: Status) -> None:
+    """Where nobody else is told."""
+
 
 class StatusBoard:
-    """Writes the status row when it changes; an unchanged status costs nothing."""
+    """Writes the status row when it changes; an unchanged status costs nothing.
 
-    def __init__(self, database: Database, clock: Clock = wall_clock) -> None:
+    ``told``  is told of the news too; quick, raises nothing
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock = wall_clock,
+        told: Callable[[Status], None] = _unheard,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._told = told
         self._shown: Status | None = None
 
     def show(self, status: Status) -> bool:
@@ -63,4 +83,5 @@ class StatusBoard:
         with contextlib.suppress(sqlite3.OperationalError):
             self._database.conn.execute(_SAVE, row)
         self._shown = status
+        self._told(status)
         return True

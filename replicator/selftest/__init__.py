@@ -1,1 +1,1 @@
-"""`replicator selftest`: copies of this process are killed at work on the real disk, and judged."""
+"""Kills a sandboxed copy of capture and delivery on the real disk, again and again, and judges."""

@@ -10,6 +10,7 @@ The rules this file keeps:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
@@ -47,12 +48,19 @@ class BinlogStream:
 
     ``start.gtid`` not empty: by GTID, else by file and offset. The server's identity must
     be ``start.source``'s. Raises PositionLost, SourceMisconfigured, SourceUnavailable at once where
-    it can tell, else from ``poll``.
+    it can tell, else from ``poll``. ``alive`` is called while a poll reads ahead, maybe long.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, server_id: int, start: Position, heartbeat: float = 30.0
+        self,
+        endpoint: Endpoint,
+        *,
+        server_id: int,
+        start: Position,
+        heartbeat: float = 30.0,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        self._alive = alive
         self._endpoint = endpoint
         self._server_id = server_id
         self._heartbeat = heartbeat
@@ -84,7 +92,7 @@ class BinlogStream:
                 "do not change binlog_row_metadata while loggers write; then replicator heal",
             )
         self._dump.close()
-        self._definitions.look_ahead(self._server_id, self._heartbeat)
+        self._definitions.look_ahead(self._server_id, self._heartbeat, self._alive)
         self._dump = self._open()
 
     # --- reading --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from replicator.change import Position
 from replicator.errors import Unsupported
@@ -82,12 +83,18 @@ class Definitions:
                 f"{remedy}; -- for what comes; then replicator heal",
             )
 
-    def look_ahead(self, server_id: int, heartbeat: float) -> None:
-        """Read the log up to where the catalogue was loaded. No other reader may be connected."""
+    def look_ahead(
+        self, server_id: int, heartbeat: float, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """Read the log up to where the catalogue was loaded. No other reader may be connected.
+
+        ``alive`` is called as it reads on.
+        """
         self._redefined = redefinitions(
             self._endpoint,
             server_id=server_id,
             start=self.position,
             end=self._loaded_at,
             heartbeat=heartbeat,
+            alive=alive,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from pymysqlreplication.event import HeartbeatLogEvent, QueryEvent
@@ -27,9 +28,18 @@ _WAIT = 0.5  # seconds; then what has come may be all there is
 
 
 def redefinitions(
-    endpoint: Endpoint, *, server_id: int, start: Position, end: Position, heartbeat: float
+    endpoint: Endpoint,
+    *,
+    server_id: int,
+    start: Position,
+    end: Position,
+    heartbeat: float,
+    alive: Callable[[], None] = lambda: None,
 ) -> dict[str, str]:
-    """Replicated table → the first statement between two positions that may redefine it."""
+    """Replicated table → the first statement between two positions that may redefine it.
+
+    ``alive`` is called as it reads on.
+    """
     dump = Dump(
         endpoint,
         server_id=server_id,
@@ -38,16 +48,19 @@ def redefinitions(
         decoder_for=lambda _: None,
     )
     try:
-        return _read(dump, start, end, endpoint.database)
+        return _read(dump, start, end, endpoint.database, alive)
     finally:
         dump.close()
 
 
-def _read(dump: Dump, start: Position, end: Position, database: str) -> dict[str, str]:
+def _read(
+    dump: Dump, start: Position, end: Position, database: str, alive: Callable[[], None]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     heartbeats = 0
     place = start
     while not place.has_reached(end):
+        alive()
         dump.feed.begin(deadline=time.monotonic() + _WAIT, until=math.inf, max_rows=_AT_ONCE)
         with suppress(Pause):
             event = dump.next()

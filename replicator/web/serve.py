@@ -8,11 +8,9 @@ from typing import Any
 
 from waitress.server import create_server
 
-from replicator.serving import Signals, announce, listen, server_url
+from replicator.serving import Served, announce, listen, run
 from replicator.web.app import create_app
 from replicator.web.settings import WebSettings
-
-log = logging.getLogger(__name__)
 
 _THREADS = 4
 _IDLE_SECONDS = 60  # a connection without traffic is closed
@@ -26,18 +24,14 @@ def serve(settings: WebSettings, listening: Callable[[str], None] = announce) ->
     address that cannot be listened on.
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for much at once
-    server = build_server(settings)
-    with Signals():
-        listening(server_url(server))
-        server.run()  # returns on SystemExit and KeyboardInterrupt, after the running requests
-    server.close()
-    log.info("stopped")
+    served = Served(create_app(settings))
+    run(build_server(served, settings), listening, served)
 
 
-def build_server(settings: WebSettings) -> Any:
+def build_server(app: Any, settings: WebSettings) -> Any:
     """A waitress server that already listens; ``run()`` serves. Raises ConfigError."""
     return create_server(
-        create_app(settings),
+        app,
         sockets=[listen("web", settings.host, settings.port)],
         threads=_THREADS,
         max_request_body_size=_MOST_BYTES,

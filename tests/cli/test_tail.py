@@ -17,6 +17,7 @@ from replicator.cli.signals import Stop
 from replicator.cli.watch import Watch
 from replicator.config import Config
 from replicator.errors import OutboxFull
+from replicator.notify import silent
 from replicator.outbox.history import read_captures
 from replicator.outbox.status import StatusBoard
 from replicator.outbox.writer import OutboxWriter
@@ -41,7 +42,7 @@ def test_a_disk_that_is_full_when_the_forecast_is_written_is_waited_for(
     watch = Mock(Watch)
     watch.look.side_effect = [OutboxFull("no room", "disk"), None]
     monkeypatch.setattr("replicator.cli.tail.Backoff.delay", lambda _: 0.01)
-    tail._follow(pipeline, StatusBoard(writer.database), watch, stop)
+    tail._follow(pipeline, StatusBoard(writer.database), watch, stop, silent())
     pipeline.fall_back.assert_called_once_with()
     assert watch.look.call_count == 2
     writer.close()

@@ -149,6 +149,23 @@ def test_a_secret_can_stand_in_a_file_of_its_own(write: Write, tmp_path: Path) -
     assert config.warnings == ()
 
 
+def test_a_credential_of_systemd_goes_before_a_relative_secret_file(
+    write: Write, tmp_path: Path
+) -> None:
+    for name, text in (("given/secrets_pw", "of systemd\n"), ("secrets/pw", "of the folder\n")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    given = tmp_path / "given"
+    path = write("[source]\npassword_file = secrets/pw\n")
+    assert Config.load(path, {}).source.password == "of the folder"
+    environ = {"CREDENTIALS_DIRECTORY": str(given)}
+    assert Config.load(path, environ).source.password == "of systemd"
+    absolute = write(f"[source]\npassword_file = {tmp_path}/secrets/pw\n")
+    assert Config.load(absolute, environ).source.password == "of the folder"
+    (given / "secrets_pw").unlink()
+    assert Config.load(path, environ).source.password == "of the folder"
+
+
 def test_a_missing_secret_file_is_a_mistake(write: Write, tmp_path: Path) -> None:
     assert mistakes(write("[source]\npassword_file = pw\n")) == [
         f"replicator.ini:2: {tmp_path / 'pw'}: No such file or directory"

@@ -122,12 +122,13 @@ def test_a_dry_run_of_the_station_does_everything_in_words(tmp_path: Path) -> No
         "useradd --system",
         "venv /opt/replicator",
         f"pip install --quiet --disable-pip-version-check {ROOT}",
-        f"-m 640 {token} /etc/replicator/token",
-        "-m 640 /dev/stdin /etc/replicator/password",
+        "750 /etc/replicator /etc/replicator/secrets",
+        f"-m 640 {token} /etc/replicator/secrets/token",
+        "-m 640 /dev/stdin /etc/replicator/secrets/password",
         "-m 640 /dev/stdin /etc/replicator/replicator.ini",
         "CREATE DATABASE station1",
         "| mariadb station1",
-        "/etc/systemd/system/",
+        "10-replicator.conf /etc/systemd/system/replicator-.service.d/",
         "systemctl enable replicator-tail.service replicator-ship.service",
     ]
     place = 0
@@ -177,31 +178,33 @@ def test_the_binlog_settings_are_the_needed_ones() -> None:
     assert settings.keys() >= {"server_id", "log_bin", "expire_logs_days"}
 
 
-@pytest.mark.parametrize("role", ["tail", "ship", "run", "central", "web"])
-def test_the_services_run_their_command_as_the_dedicated_user(role: str) -> None:
-    text = (PROVISION / "systemd" / f"replicator-{role}.service").read_text()
-    assert f"ExecStart=/opt/replicator/bin/replicator {role} --config /etc/replicator/" in text
-    assert "User=replicator" in text
-    assert "Restart=on-failure" in text
+def test_the_page_is_served_where_it_is_wanted() -> None:
+    done = station("--web")
+    assert f"{ROOT}[web]\n" in done.stdout
+    assert "enable replicator-tail.service replicator-web.service\n" in done.stdout
 
 
 def test_a_dry_run_of_the_centre_does_everything_in_words() -> None:
-    done = bash(PROVISION / "central.sh", "--dry-run")
+    done = bash(PROVISION / "central.sh", "--dry-run", "--station", "house-17")
     assert done.returncode == 0, done.stderr
     steps = [
         "useradd --system",
-        "venv /opt/replicator",
-        f"pip install --quiet --disable-pip-version-check {ROOT}[central]",
-        "-m 640 /dev/stdin /etc/replicator/central.ini",
-        "replicator-central.service /etc/systemd/system/",
-        "systemctl enable replicator-central.service",
+        f"{ROOT}[central]\n",
+        "-m 640 /dev/stdin /etc/replicator/replicator.ini",
+        "--create-token house-17",
+        "10-replicator.conf /etc/systemd/system/replicator-.service.d/",
+        "systemctl enable replicator-central.service\n",
     ]
     place = 0
     for step in steps:
         assert step in done.stdout[place:], step
         place = done.stdout.index(step, place)
-    refused = bash(PROVISION / "central.sh", "--dry-run", "--listen", "everywhere")
-    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_the_centre_refuses_a_wrong_option() -> None:
+    done = bash(PROVISION / "central.sh", "--dry-run", "--database", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "central.sh: unknown option --database" in done.stderr
 
 
 def test_the_vagrant_box_is_provisioned_by_the_script() -> None:

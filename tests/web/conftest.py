@@ -15,6 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from waitress import wasyncore
 
 from replicator.serving import server_url
+from replicator.web.app import create_app
 from replicator.web.serve import build_server
 from replicator.web.settings import WebSettings
 from tests.web.folder import fill, settings_of
@@ -48,7 +49,7 @@ def outbox(_filled: Path, tmp_path: Path) -> Path:
 def site(outbox: Path) -> Iterator[Site]:
     """Its page, listening."""
     settings = settings_of(outbox)
-    server = build_server(settings)
+    server = build_server(create_app(settings), settings)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
