@@ -78,7 +78,7 @@ def test_every_command_explains_itself(
     result = folder.run(*command[1], "--help")
     assert result.exit_code == 0
     assert "Example" in result.output
-    assert "--config" in result.output
+    assert ("--config" in result.output) == (command[1] != ["simulate"]), "it reads none"
     assert command[0].get_short_help_str()
 
 
