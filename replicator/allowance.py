@@ -1,7 +1,7 @@
 """When a destination may be sent to: windows of the day, and a day's budget of bytes. Pure.
 
-Days and windows are UTC. A budget is looked at before each request, so it is overdrawn by one at
-most.
+Days and windows are UTC. A budget is looked at before each of ship's steps, so it is overdrawn by
+one at most.
 """
 
 from __future__ import annotations

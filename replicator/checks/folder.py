@@ -7,17 +7,18 @@ import shutil
 import sqlite3
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from replicator.checks.finding import Finding, Target, failed, warned, well
 from replicator.errors import OutboxError, ReplicatorError
+from replicator.outbox.disk import commit_seconds
 from replicator.outbox.store import Kind, open_readonly
 
 _PART = "outbox"
 _MIB = 1 << 20
 _SYNCS = 12
+_SYNCING_SECONDS = 10.0
 _HONEST_SECONDS = 50e-6  # no disk or card is faster; a cache with a battery may be
 _SLOW_SECONDS = 0.1
 _FULL = 0.8
@@ -108,7 +109,7 @@ def _tried(place: Path) -> Iterator[Finding]:
     try:
         with tempfile.TemporaryDirectory(prefix=".replicator-check-", dir=place) as sandbox:
             yield wal(_journal_mode(Path(sandbox) / "try.db"))
-            yield fsync(_syncs(Path(sandbox) / "try"))
+            yield fsync(commit_seconds(Path(sandbox), _SYNCS, _SYNCING_SECONDS))
     except OSError as error:
         yield _bad("fsync", f"{place}: {error.strerror}", f"dmesg | tail; df {place}")
 
@@ -134,22 +135,10 @@ def wal(mode: str) -> Finding:
     return _bad("wal", f"SQLite cannot write ahead there: {mode}", hint)
 
 
-def _syncs(path: Path) -> list[float]:
-    """Seconds that each of some commits took to be safe."""
-    took = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(_SYNCS):
-            file.write(b"x" * 4096)
-            start = time.perf_counter()
-            os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - start)
-    return took
-
-
 def fsync(seconds: Sequence[float]) -> Finding:
     """How long the disk took, each time, to say that data are safe. Pure."""
     usual = statistics.median(seconds)
-    said = f"{1000 * usual:.2f} ms usually, {1000 * max(seconds):.0f} ms at most"
+    said = f"{1000 * usual:.2f} ms usually, {1000 * max(seconds):.2f} ms at most"
     if usual < _HONEST_SECONDS:
         hint = "a disk that waits: no eatmydata, no cache=unsafe of a virtual machine, no tmpfs"
         why = "it hardly reaches a disk; a power cut may take what was called safe"

@@ -1,7 +1,8 @@
 """Ship's windows and budget: what it has sent is counted, and whether it may send now is said.
 
-The rule this file keeps: what a request cost is written before the next one where a budget is set,
-so neither a restart nor a failing link spends a day's bytes twice.
+The rule this file keeps: what a step of ship cost is written before the next one where a budget is
+set, so that neither a restart nor a failing link spends a day's bytes twice. SIGKILL inside a step
+loses that step's count; no row depends on it.
 """
 
 from __future__ import annotations

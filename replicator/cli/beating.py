@@ -80,7 +80,7 @@ class Heart:
         """One heartbeat, now. Raises nothing that a link, a server or a disk can do."""
         try:
             said = self._sent()
-        except ReplicatorError as error:
+        except (ReplicatorError, OSError) as error:  # the disk may be asked in vain, too
             self._dialect = None
             said = str(error)
         if said and said != self._failed:

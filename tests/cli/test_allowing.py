@@ -52,7 +52,7 @@ def test_a_budget_that_is_used_up_holds_the_rest_also_after_a_restart(
     scene.kill(first)
     there, cost = len(centre.rows("Reading")), spent(scene)
     assert there < 40
-    assert 4096 <= cost < 4096 + 2048, "overdrawn by one request at most"
+    assert 4096 <= cost < 4096 + 2048, "overdrawn by one step at most"
     again = scene.start("ship")
     waits_for(scene, "budget is used up")
     scene.kill(again)
