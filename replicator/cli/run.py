@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from replicator.cli import streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
 from replicator.cli.ship import deliver, side_by_side
@@ -21,4 +22,5 @@ def run(config: Config) -> None:
             lambda destination=destination: deliver(config, destination, stop, once=False)
             for destination in chosen(config, ())
         ]
-        side_by_side([*deliveries, lambda: capture(config, stop, once=False)], stop)
+        feeding = streaming.feeding(config, stop, once=False)
+        side_by_side([*feeding, *deliveries, lambda: capture(config, stop, once=False)], stop)

@@ -12,6 +12,7 @@ from datetime import timedelta
 import click
 
 from replicator.allowance import Hold
+from replicator.cli import streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -54,10 +55,8 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     Without names, all enabled destinations, each on its own. Safe to kill at any moment.
     """
     with Stop() as stop:
-        side_by_side(
-            [_job(config, destination, stop, once) for destination in chosen(config, destinations)],
-            stop,
-        )
+        jobs = [_job(config, each, stop, once) for each in chosen(config, destinations)]
+        side_by_side([*streaming.feeding(config, stop, once=once), *jobs], stop)
 
 
 def _job(
