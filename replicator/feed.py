@@ -30,7 +30,7 @@ _RESTORE = "INSERT OR IGNORE INTO reference (table_name, id, row, seq, deleted) 
 
 
 class Keeper(Protocol):
-    """Keeps the folder's house."""
+    """Keeps the folder's house; calls ``Feed.keep_references`` before anything expires."""
 
     def keep(self) -> int | None:
         """The seq in the folder that all destinations have settled; None: not looked now."""
@@ -153,12 +153,12 @@ class Feed:
             return
         done = [pair for pair in self._landed if pair[0] <= settled]
         if done:
-            self._keep_references()
             floor = self._shelf.settle(done[-1][1])
             self._stream.purge(floor)
             self._landed = self._landed[len(done) - 1 :]
 
-    def _keep_references(self) -> None:
+    def keep_references(self) -> None:
+        """Keep what is new of them beside the stream; to be called before anything expires here."""
         with translated(self._writer.path):
             rows = self._writer.database.conn.execute(_REFERENCES, (self._kept_to,)).fetchall()
         self._shelf.keep([Reference(t, n, orjson.loads(row), bool(d)) for t, n, row, d, _ in rows])

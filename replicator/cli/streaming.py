@@ -178,11 +178,14 @@ def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
             settings.keep_seconds,
             settings.housekeeping_seconds,
         )
-        house = House(writer, budget, clock.now, time.monotonic)
+        house = House(
+            writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
+        )
         bell = Bell(settings.folder, settings.destinations)
         board = StatusBoard(writer.database)
+        feed = Feed(bus, stream, shelf, writer, house, bell.ring)
         try:
-            yield Feed(bus, stream, shelf, writer, house, bell.ring), board
+            yield feed, board
         except ReplicatorError as error:
             writer.abandon()
             board.show(Status("stopped", str(error)))

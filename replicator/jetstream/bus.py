@@ -1,6 +1,7 @@
 """A connection to NATS servers for code that waits: a loop in a thread, and errors of ours.
 
-A call that was not answered may have happened or not: whoever wrote asks what is there.
+A call that was not answered may have happened or not: whoever wrote asks what is there. Each answer
+has its time; how long all of them take is for the link to say.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from replicator.errors import OutboxError, OutboxFull, OutboxUnavailable
 
 WRONG_LAST_SEQUENCE = 10071
 _NO_STREAM = 10059
-_NO_ROOM = frozenset({10023, 10047, 10077})
+_NO_ROOM = frozenset({10023, 10077})
+_TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
-_WINDOW = 256  # messages on their way at once
+_WINDOW = 64  # messages on their way at once
 _CONNECT_SECONDS = 3
-_LONGEST_SECONDS = 60.0
+_PING_SECONDS = 20  # two without an answer, and the connection is given up
 
 _NOT_THERE = (
     nats.errors.Error,
@@ -62,7 +64,7 @@ class Bus:
     def result(self, doing: Future[T]) -> T:
         """What came of it. Raises as ``call``."""
         with translated():
-            return doing.result(_LONGEST_SECONDS)
+            return doing.result()
 
     @property
     def max_payload(self) -> int:
@@ -120,6 +122,7 @@ async def _connected(servers: Sequence[str]) -> Client:
         allow_reconnect=False,  # we do, so that nothing of before is sent later
         max_reconnect_attempts=1,
         reconnect_time_wait=0,
+        ping_interval=_PING_SECONDS,
         error_cb=_quiet,
         name="replicator",
     )
@@ -156,6 +159,12 @@ def _refused(error: nats.js.errors.APIError) -> OutboxError:
             "the stream is full; capture pauses, the binlog is the overflow",
             said,
             "let ship deliver, or give the stream or its servers more room",
+        )
+    if error.err_code == _TOO_LARGE:
+        return OutboxFull(
+            "the NATS servers have no room for a stream of that size",
+            said,
+            "lower [outbox] max_size, or raise max_file_store there",
         )
     if error.err_code == _NO_STREAM:
         return OutboxUnavailable(

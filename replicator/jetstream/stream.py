@@ -14,6 +14,7 @@ from replicator.errors import OutboxError, OutboxTaken
 from replicator.jetstream.bus import ANSWER_SECONDS, WRONG_LAST_SEQUENCE, Bus
 from replicator.jetstream.messages import Message, body, headers, message_of, subjects
 
+_NO_MESSAGE = 10037
 EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -87,7 +88,9 @@ class StationStream:
         async def ask(js: JetStreamContext) -> RawStreamMsg | None:
             try:
                 return await js.get_msg(self.name, seq)
-            except NotFoundError:
+            except NotFoundError as error:
+                if error.err_code != _NO_MESSAGE:
+                    raise
                 return None
 
         raw = self._bus.call(ask)
@@ -111,10 +114,13 @@ async def publish_parts(
 ) -> None:
     """Store them, in order; returns when all are acknowledged."""
     stored = [
-        await js.publish_async(stream.subjects.part, body(part), headers=headers(part))
+        await js.publish_async(
+            stream.subjects.part, body(part), wait_stall=ANSWER_SECONDS, headers=headers(part)
+        )
         for part in parts
     ]
-    await asyncio.wait_for(asyncio.gather(*stored), ANSWER_SECONDS)
+    for each in stored:  # a slow link may take long for all of them
+        await asyncio.wait_for(each, ANSWER_SECONDS)
 
 
 async def publish_end(js: JetStreamContext, stream: StationStream, end: Message, last: int) -> int:
@@ -161,7 +167,9 @@ async def _end(js: JetStreamContext, stream: StationStream, start: int | None) -
             raw = await js.get_last_msg(stream.name, stream.subjects.end)
         else:
             raw = await js.get_msg(stream.name, start, stream.subjects.end, next=True)
-    except NotFoundError:
+    except NotFoundError as error:
+        if error.err_code != _NO_MESSAGE:
+            raise
         return None
     assert raw.seq is not None
     return Placed(raw.seq, message_of(raw.headers, raw.data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,16 @@ from nats.js import JetStreamContext
 from demo.mariadbd import die_with_parent
 from demo.natsd import PrivateNats
 from replicator.change import Change, Op
-from replicator.errors import OutboxTaken, OutboxUnavailable
+from replicator.errors import OutboxFull, OutboxTaken, OutboxUnavailable
 from replicator.feed import Feed
 from replicator.jetstream import bus as bus_module
+from replicator.jetstream.shelf import Shelf
+from replicator.outbox.clock import now
+from replicator.outbox.deliveries import Cursor, Deliveries
+from replicator.outbox.house import Budget, House
 from replicator.outbox.place import SnapshotPlace
 from replicator.outbox.reader import OutboxReader
+from replicator.outbox.writer import OutboxWriter
 from tests.contract.backends import JetStream, Sqlite, nodes, place, readings, write
 
 
@@ -48,6 +54,7 @@ def messages(jetstream: JetStream) -> int:
 
 
 def settle(feed: Feed, house: Settled, seq: int) -> None:
+    feed.keep_references()
     house.seq = seq
     feed.step(0.05)
     house.seq = None
@@ -206,3 +213,41 @@ def test_a_server_that_comes_and_goes(
 def _steps(feed: Feed) -> None:
     for _ in range(10):
         feed.step(0.1)
+
+
+def test_a_folder_over_its_budget_pauses_and_what_was_deleted_is_forgotten(
+    jetstream: JetStream, tmp_path: Path
+) -> None:
+    """With the house that ship keeps: what all have settled expires here, then in the stream."""
+    bus, stream = jetstream.connection()
+    writer = OutboxWriter(jetstream.folder)
+    centre = Deliveries(jetstream.folder, "centre")
+    budget = Budget(jetstream.folder, ["centre"], 300_000, 0.0, 0.0)
+    house_of_ship = House(
+        writer, budget, now, time.monotonic, lambda _settled: feed.keep_references()
+    )
+    shelf = Shelf(bus, stream.name, jetstream.station, "ship", 1)
+    feed = Feed(bus, stream, shelf, writer, house_of_ship)
+    with jetstream.open() as outbox:
+        outbox.begin_at(place(1), None)
+        write(outbox, 10, house(1, "one"), house(2, "two"))
+        write(outbox, 11, house(2, "two", Op.DELETE))
+        for number in range(20, 40):
+            write(outbox, number, readings(500, number))
+            outbox.flush()
+    with pytest.raises(OutboxFull):
+        _steps(feed)
+    feed.fall_back()
+    before = messages(jetstream)
+    last = writer.database.conn.execute("SELECT max(seq) FROM entry").fetchone()[0]
+    centre.rewind(Cursor(last, 0, "", 0))
+    _steps(feed)
+    assert messages(jetstream) < before
+    centre.close()
+    writer.close()
+    bus.close()
+    with jetstream.feed(tmp_path / "anew") as other:
+        other.read_to_end()
+    reader = OutboxReader(tmp_path / "anew")
+    assert [number for number, _, _ in reader.references("House")] == [1]
+    reader.close()

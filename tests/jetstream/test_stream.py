@@ -130,6 +130,15 @@ def test_a_full_stream_refuses_and_keeps_what_it_has(
     outbox.close()
 
 
+def test_a_stream_that_the_servers_have_no_room_for(jetstream: JetStream) -> None:
+    bus, stream = jetstream.connection()
+    outbox = JetStreamOutbox(bus, stream, 1, 1 << 40)
+    with pytest.raises(OutboxFull) as caught:
+        _ = outbox.position
+    assert "max_size" in caught.value.hint
+    outbox.close()
+
+
 def _fill(outbox: JetStreamOutbox, numbers: Iterator[int]) -> None:
     for number in numbers:
         write(outbox, number, readings(50, 50 * number))
