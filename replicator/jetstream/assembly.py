@@ -3,7 +3,8 @@
 The rules this file keeps:
   * a group counts with its end, and only if that says that it follows the last end that counted;
     of two such ends the first counts (a server may let two writers pass at once);
-  * of an open group so much is held, then it is handed on as it comes, and taken back if need be.
+  * parts may come in any order, and mixed with another writer's;
+  * of open groups so much is held, then one is handed on as it comes, and taken back if need be.
 """
 
 from __future__ import annotations
@@ -44,11 +45,10 @@ class Assembly:
         self._forget()
 
     def _forget(self) -> None:
-        self._group = ""
-        self._number = 0
-        self._held: list[Message] = []
+        self._held: dict[str, dict[int, Message]] = {}  # group → number → part
         self._held_rows = 0
-        self._handed_on = False
+        self._handed_on = ""  # the group of which parts up to ``_number`` were handed on
+        self._number = 0
 
     def take(self, seq: int, message: Message, *, end: bool) -> list[Event | Landed | Again]:
         """What follows from a message. Raises OutboxError where others are missing."""
@@ -59,46 +59,53 @@ class Assembly:
         return self._end(seq, message) if end else self._part(message)
 
     def _part(self, message: Message) -> list[Event | Landed | Again]:
-        if self._wanted and message.group != self._wanted:
+        group = message.group
+        if self._wanted and group != self._wanted:
             return []
-        events: list[Event | Landed | Again] = []
-        if message.group != self._group or message.number != self._number + 1:
-            events += self._drop()
-            if message.number != 1:
-                return events
-            self._group = message.group
-        self._number = message.number
-        self._held.append(message)
+        self._held.setdefault(group, {})[message.number] = message
         self._held_rows += message.rows
-        if self._handed_on or self._held_rows > HOLD_ROWS:
-            events += self._hand_on()
-        return events
+        if group == self._handed_on:
+            return self._hand_on()
+        if self._held_rows <= HOLD_ROWS:
+            return []
+        parts, undone = self._held[group], self._take_back()
+        self._forget()  # if another group is the one that ends, it is read again
+        self._held = {group: parts}
+        self._held_rows = sum(part.rows for part in parts.values())
+        self._handed_on = group
+        return [*undone, *self._hand_on()]
 
     def _hand_on(self) -> list[Event | Landed | Again]:
-        self._handed_on = True
-        held, self._held = self._held, []
-        return [event for message in held for event in _events(message)]
+        """What of the group is next in order."""
+        events: list[Event | Landed | Again] = []
+        parts = self._held[self._handed_on]
+        while (part := parts.pop(self._number + 1, None)) is not None:
+            self._number += 1
+            self._held_rows -= part.rows
+            events += _events(part)
+        return events
 
-    def _drop(self) -> list[Event | Landed | Again]:
-        handed_on = self._handed_on
-        self._forget()
-        return [Rollback()] if handed_on else []
+    def _take_back(self) -> list[Event | Landed | Again]:
+        return [Rollback()] if self._handed_on else []
 
     def _end(self, seq: int, message: Message) -> list[Event | Landed | Again]:
-        events: list[Event | Landed | Again] = []
-        if message.number == 1:
-            events += self._drop()
-        elif message.group != self._group or message.number != self._number + 1:
-            if self._wanted == message.group:
-                raise _missing(f"group {message.group} has an end and not all of its parts")
-            self._wanted = message.group
-            return [*self._drop(), Again()]
-        self._held.append(message)
-        events += self._hand_on()
+        group = message.group
+        parts = self._held.get(group, {})
+        undone = [] if group == self._handed_on else self._take_back()
+        first = self._number + 1 if group == self._handed_on else 1
+        if any(number not in parts for number in range(first, message.number)):
+            if self._wanted == group:
+                raise _missing(f"group {group} has an end and not all of its parts")
+            undone = self._take_back()
+            self._forget()
+            self._wanted = group
+            return [*undone, Again()]
+        whole = [*(parts[number] for number in range(first, message.number)), message]
         self._forget()
         self._wanted = ""
         self.head = seq
-        return [*events, Landed(seq, message.previous, message.place)]
+        events: list[Event | Landed | Again] = [e for each in whole for e in _events(each)]
+        return [*undone, *events, Landed(seq, message.previous, message.place)]
 
 
 def _events(message: Message) -> list[Event]:

@@ -27,7 +27,6 @@ _NO_STREAM = 10059
 _NO_ROOM = frozenset({10023, 10077})
 _TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
-_WINDOW = 64  # messages on their way at once
 _CONNECT_SECONDS = 3
 _PING_SECONDS = 20  # two without an answer, and the connection is given up
 
@@ -95,9 +94,7 @@ class Bus:
         if self._client is None or not self._client.is_connected:
             await self._shut_client()
             self._client = await _connected(self._servers)
-            self._js = self._client.jetstream(
-                timeout=ANSWER_SECONDS, publish_async_max_pending=_WINDOW
-            )
+            self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         assert self._js is not None
         return await make(self._js)
 

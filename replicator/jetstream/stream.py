@@ -11,10 +11,11 @@ from nats.js.api import DiscardPolicy, RawStreamMsg, RetentionPolicy, StorageTyp
 from nats.js.errors import APIError, NotFoundError
 
 from replicator.errors import OutboxError, OutboxTaken
-from replicator.jetstream.bus import ANSWER_SECONDS, WRONG_LAST_SEQUENCE, Bus
+from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
 from replicator.jetstream.messages import Message, body, headers, message_of, subjects
 
 _NO_MESSAGE = 10037
+_WINDOW = 128  # messages on their way at once
 EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -112,15 +113,20 @@ class StationStream:
 async def publish_parts(
     js: JetStreamContext, stream: StationStream, parts: Sequence[Message]
 ) -> None:
-    """Store them, in order; returns when all are acknowledged."""
-    stored = [
-        await js.publish_async(
-            stream.subjects.part, body(part), wait_stall=ANSWER_SECONDS, headers=headers(part)
-        )
-        for part in parts
-    ]
-    for each in stored:  # a slow link may take long for all of them
-        await asyncio.wait_for(each, ANSWER_SECONDS)
+    """Store them, many at once, in any order; returns when all are acknowledged."""
+    window = asyncio.Semaphore(_WINDOW)
+
+    async def store(part: Message) -> None:
+        async with window:
+            await js.publish(stream.subjects.part, body(part), headers=headers(part))
+
+    storing = [asyncio.ensure_future(store(part)) for part in parts]
+    try:
+        await asyncio.gather(*storing)
+    except BaseException:
+        for each in storing:
+            each.cancel()
+        raise
 
 
 async def publish_end(js: JetStreamContext, stream: StationStream, end: Message, last: int) -> int:

@@ -111,15 +111,14 @@ def _capture_on(outbox: JetStreamOutbox) -> None:
     outbox.flush()
 
 
-def test_a_full_stream_refuses_and_keeps_what_it_has(
-    nats_server: PrivateNats, jetstream: JetStream
-) -> None:
+@pytest.mark.parametrize("parts", [0, 3])
+def test_a_full_stream_refuses_and_keeps_what_it_has(jetstream: JetStream, parts: int) -> None:
     bus, stream = jetstream.connection()
     outbox = JetStreamOutbox(bus, stream, 1, 40_000)
     outbox.begin_at(place(1), None)
     numbers = itertools.count(2)
     with pytest.raises(OutboxFull):
-        _fill(outbox, numbers)
+        _fill(outbox, numbers, parts)
     number = next(numbers) - 1
     outbox.abandon()
     assert outbox.position == place(number - 1)
@@ -139,9 +138,10 @@ def test_a_stream_that_the_servers_have_no_room_for(jetstream: JetStream) -> Non
     outbox.close()
 
 
-def _fill(outbox: JetStreamOutbox, numbers: Iterator[int]) -> None:
+def _fill(outbox: JetStreamOutbox, numbers: Iterator[int], parts: int) -> None:
     for number in numbers:
-        write(outbox, number, readings(50, 50 * number))
+        deletes = [readings(50, 50 * number, op) for op in (Op.DELETE, Op.UPDATE, Op.INSERT)]
+        write(outbox, number, *deletes[:parts], readings(50, 50 * number, Op.SNAPSHOT))
         outbox.flush()
 
 
