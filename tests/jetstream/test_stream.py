@@ -14,6 +14,7 @@ from demo.natsd import PrivateNats
 from replicator.change import Change, Commit, Op
 from replicator.errors import OutboxBusy, OutboxError, OutboxFull, OutboxTaken, OutboxUnavailable
 from replicator.jetstream import bus as bus_module
+from replicator.jetstream import stream as stream_module
 from replicator.jetstream.messages import Message, body, headers
 from replicator.jetstream.writer import JetStreamOutbox
 from tests.contract.backends import AT, JetStream, Sqlite, nodes, place, readings, write
@@ -173,6 +174,26 @@ def test_of_two_writers_that_a_server_let_pass_the_first_counts(jetstream: JetSt
         outbox.flush()
         bus.close()
     assert nodes(jetstream.read()) == [0, 1, 20, 21]
+
+
+def test_a_writer_that_a_server_let_pass_too_late_is_told(
+    jetstream: JetStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not take its rows for stored: nobody reads them."""
+    monkeypatch.setattr(stream_module, "EXPECTED_LAST", "Not-Asked-For")
+    with jetstream.open() as first, jetstream.open() as second:
+        first.begin_at(place(1), None)
+        assert second.position == place(1)
+        for each in (first, second):
+            write(each, 10, readings(2))
+        first.flush()
+        with pytest.raises(OutboxTaken):
+            second.flush()
+        second.abandon()
+        assert second.position == place(10)
+        write(second, 20, readings(1, 20))
+        second.flush()
+    assert nodes(jetstream.read()) == [0, 1, 20]
 
 
 def test_the_writer_that_is_late_is_told(jetstream: JetStream) -> None:
