@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from replicator.change import Change, Position
+from replicator.contract import Outbox
 from replicator.errors import PositionLost
 from replicator.healing import Chunk, Comparison
 from replicator.healing import Tables as Comparable
@@ -55,6 +56,56 @@ class Reading:
     chunk_rows: int
     mark_rows: int
     automatic: bool
+
+
+class FirstReading:
+    """Reads the tables once, from their beginning to their end, into any outbox."""
+
+    def __init__(self, source: TableSource, outbox: Outbox, chunk_rows: int) -> None:
+        self._source = source
+        self._outbox = outbox
+        self._rows = chunk_rows
+        self._tables: Tables | None = None
+
+    def begin_snapshot(self) -> SnapshotPlace:
+        """Where a first snapshot begins."""
+        return SnapshotPlace(_TABLE_ORDER[0])
+
+    def read_chunk(self) -> int:
+        """The next chunk of the snapshot under way, durably; its rows."""
+        place = self._outbox.snapshot
+        if place is None or self._outbox.inside_transaction:
+            return 0
+        self._tables = self._tables or self._source.tables()
+        chunk = self._tables.read(place.table, place.after, self._rows)
+        following = _next_place(place, chunk)
+        self._outbox.append_snapshot(chunk.change, following)
+        if following is None:
+            self.close()
+        return 0 if chunk.change is None else len(chunk.change.rows)
+
+    def mark(self) -> None:
+        """Nothing here remembers what tables held."""
+
+    def lost(self, lost: PositionLost) -> str:
+        """Raises PositionLost: what was captured is not here to be compared with the tables."""
+        raise PositionLost(
+            lost.message,
+            lost.detail,
+            "is this the station's database, as it should be? Then `replicator heal --everything`"
+            " goes on from the log's present end and reads all tables again; rows that it no longer"
+            " has stay at the destinations",
+        ) from lost
+
+    def reset(self) -> None:
+        """After an error: nothing that is not durable counts."""
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._tables is not None:
+            self._tables.close()
+            self._tables = None
 
 
 class CatchUp:

@@ -76,6 +76,18 @@ class OutboxFull(OutboxError):
     exit_code = 9
 
 
+class OutboxUnavailable(OutboxError):
+    """The NATS servers that hold the outbox cannot be reached now; capture waits."""
+
+    exit_code = 12
+
+
+class OutboxTaken(OutboxBusy):
+    """Another process has taken over this role on an outbox that is a stream."""
+
+    exit_code = 13
+
+
 class DestinationUnavailable(ReplicatorError):
     """The link or the central server is down; waiting helps."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
+from demo.natsd import PrivateNats
 
 STATION_SCHEMA = Path(__file__).parent.parent / "demo" / "station.sql"
 
@@ -54,3 +55,10 @@ def private_mariadb() -> Iterator[Callable[..., PrivateMariaDB]]:
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[PrivateNats]:
+    """One NATS server for all tests of this process that do not change it. Never kill this one."""
+    with PrivateNats() as server:
+        yield server

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from replicator.cli import streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource
 from replicator.config import Config
@@ -41,7 +42,11 @@ def heal(config: Config, deletes: bool, everything: bool) -> None:
     past what it cannot read. Nothing captured is given up. Tail then compares the tables with what
     was captured, and captures what is missing or different. Rows that the source no longer has are
     deleted at the destinations only where the log was merely purged or skipped, or with --deletes.
+    Where the outbox is a stream, only --everything is possible.
     """
+    if config.outbox.url is not None:
+        click.echo(streaming.read_again(config, everything=everything))
+        return
     lock = RoleLock(config.outbox.path, "tail")
     try:
         source = StationSource(config)

@@ -98,7 +98,7 @@ class StationSource:
         return assess(self._endpoint, start)
 
 
-def tail_settings(config: Config) -> TailSettings:
+def tail_settings(config: Config, *, save_idle_seconds: float = 10.0) -> TailSettings:
     """What the capture pipeline is told."""
     return TailSettings(
         folder=config.outbox.path,
@@ -109,6 +109,7 @@ def tail_settings(config: Config) -> TailSettings:
         keep_seconds=config.outbox.keep,
         heal=config.source.heal,
         mark_rows=_CHUNKS_A_MARK * config.source.snapshot_chunk,
+        save_idle_seconds=save_idle_seconds,
     )
 
 

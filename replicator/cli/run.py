@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from replicator.cli import streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
 from replicator.cli.ship import job, side_by_side
@@ -25,4 +26,5 @@ def run(config: Config) -> None:
             for each in destinations
         ]
         tail = service.duty("tail")
-        side_by_side([*deliveries, lambda: capture(config, stop, tail, once=False)], stop)
+        feeding = streaming.feeding(config, stop, once=False)
+        side_by_side([*feeding, *deliveries, lambda: capture(config, stop, tail, once=False)], stop)

@@ -12,6 +12,7 @@ from datetime import timedelta
 import click
 
 from replicator.allowance import Hold
+from replicator.cli import streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -57,9 +58,8 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     wanted = chosen(config, destinations)
     service = Service([each.name for each in wanted])
     with Stop(service.stopping) as stop:
-        side_by_side(
-            [job(config, each, stop, service.duty(each.name), once=once) for each in wanted], stop
-        )
+        jobs = [job(config, each, stop, service.duty(each.name), once=once) for each in wanted]
+        side_by_side([*streaming.feeding(config, stop, once=once), *jobs], stop)
 
 
 def job(

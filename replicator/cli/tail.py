@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import click
 
 from replicator.change import Position
-from replicator.cli import collector
+from replicator.cli import collector, streaming
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
+from replicator.cli.streaming import Board, Desk, Looking
 from replicator.cli.watch import Watch
 from replicator.config import Config
 from replicator.errors import (
     OutboxBusy,
     OutboxError,
     OutboxFull,
+    OutboxTaken,
+    OutboxUnavailable,
     ReplicatorError,
     SourceUnavailable,
 )
@@ -29,7 +34,7 @@ from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status, StatusBoard
 from replicator.outbox.writer import OutboxWriter, SnapshotPlace
 from replicator.sink.backoff import Backoff
-from replicator.tail import Tail
+from replicator.tail import Capture, Tail
 
 _LOG = logging.getLogger("replicator.tail")
 
@@ -52,15 +57,9 @@ def tail(config: Config, once: bool) -> None:
 def capture(config: Config, stop: Stop, duty: Duty, *, once: bool) -> None:
     """Run the capture pipeline until ``stop`` is set, or until nothing waits."""
     collector.calm()
-    lock = RoleLock(config.outbox.path, "tail")
-    try:
-        writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
-        board = StatusBoard(writer.database, told=lambda status: duty.say(status.words))
-        source = StationSource(config, heartbeat=1.0 if once else None, alive=duty.alive)
-        settings = tail_settings(config)
-        bell = Bell(settings.folder, settings.destinations)
-        pipeline = Tail(source, writer, settings, announce=bell.ring)
-        watch = Watch(config, writer)
+    source = StationSource(config, heartbeat=1.0 if once else None, alive=duty.alive)
+    desk = _at_folder if config.outbox.url is None else streaming.at_stream
+    with desk(config, source, duty) as (pipeline, board, watch):
         try:
             if once:
                 _read_to(pipeline, source.now(), watch, stop)
@@ -75,13 +74,27 @@ def capture(config: Config, stop: Stop, duty: Duty, *, once: bool) -> None:
             raise
         finally:
             pipeline.close()
+
+
+@contextmanager
+def _at_folder(config: Config, source: StationSource, duty: Duty) -> Iterator[Desk]:
+    lock = RoleLock(config.outbox.path, "tail")
+    try:
+        writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
+        settings = tail_settings(config)
+        bell = Bell(settings.folder, settings.destinations)
+        try:
+            pipeline = Tail(source, writer, settings, announce=bell.ring)
+            board = StatusBoard(writer.database, told=lambda status: duty.say(status.words))
+            yield pipeline, board, Watch(config, writer)
+        finally:
             writer.close()
             bell.close()
     finally:
         lock.release()
 
 
-def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None:
+def _read_to(pipeline: Capture, target: Position, watch: Looking, stop: Stop) -> None:
     """Positions are only compared once the log is open: it may have become another one."""
     pipeline.connect()
     while not stop.is_set():
@@ -93,13 +106,15 @@ def _read_to(pipeline: Tail, target: Position, watch: Watch, stop: Stop) -> None
         _tell_healing(pipeline)
 
 
-def _follow(pipeline: Tail, board: StatusBoard, watch: Watch, stop: Stop, duty: Duty) -> None:
+def _follow(pipeline: Capture, board: Board, watch: Looking, stop: Stop, duty: Duty) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
     while not stop.is_set():
         try:
             watch.look()
             captured = pipeline.step()
-        except (SourceUnavailable, OutboxFull, OutboxBusy) as error:
+        except OutboxTaken:
+            raise
+        except (SourceUnavailable, OutboxFull, OutboxBusy, OutboxUnavailable) as error:
             pipeline.fall_back()
             state = "paused" if isinstance(error, OutboxError) else "waiting"
             delay = backoff.delay()
@@ -122,13 +137,13 @@ def _doing(place: SnapshotPlace | None) -> str:
     return f"{'comparing' if place.healing else 'reading'} table {place.table}"
 
 
-def _tell_healing(pipeline: Tail) -> None:
+def _tell_healing(pipeline: Capture) -> None:
     if pipeline.healed:
         _LOG.warning(pipeline.healed)
         pipeline.healed = ""
 
 
-def _tell(board: StatusBoard, state: str, error: ReplicatorError, delay: float) -> None:
+def _tell(board: Board, state: str, error: ReplicatorError, delay: float) -> None:
     _LOG.warning("%s; trying again in %.0f s", error, delay)
     until = clock.now() + timedelta(seconds=delay)
     board.show(Status(state, str(error), until.replace(microsecond=0)))

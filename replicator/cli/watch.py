@@ -6,8 +6,10 @@ import logging
 import time
 from datetime import datetime
 
+from replicator.change import Position
 from replicator.cli.pipelines import endpoint
 from replicator.config import Config
+from replicator.contract import Outbox
 from replicator.errors import SourceMisconfigured, SourceUnavailable
 from replicator.outbox import clock
 from replicator.outbox.forecast import save_forecast
@@ -17,6 +19,42 @@ from replicator.source.forecast import Forecaster, Outlook
 
 _LOG = logging.getLogger("replicator.tail")
 _EARLY = 60.0
+
+
+class PurgeWatch:
+    """Warns when the source may purge what is unread; looks once a minute."""
+
+    def __init__(self, config: Config) -> None:
+        self._forecaster = Forecaster(endpoint(config), time.monotonic)
+        self._warn_below = config.source.purge_warning
+        self._warned = False
+
+    @property
+    def due(self) -> bool:
+        """It is time to look again."""
+        return self._forecaster.due
+
+    def look(self, place: Position, committed_at: str, now: datetime) -> Outlook | None:
+        """Look and warn; None where the source does not answer, which capture itself says."""
+        try:
+            found = self._forecaster.look(place, clock.parse(committed_at), now)
+        except (SourceUnavailable, SourceMisconfigured):
+            return None
+        self._warn(found, now)
+        return found
+
+    def _warn(self, found: Outlook, now: datetime) -> None:
+        near = found.safe_until is not None and (
+            (found.safe_until - now).total_seconds() < self._warn_below
+        )
+        if near and found.unread_bytes and not self._warned:
+            _LOG.warning(
+                "the source may purge what is unread (%d bytes of its log) from %s on: %s",
+                found.unread_bytes,
+                found.safe_until,
+                found.rule,
+            )
+        self._warned = near
 
 
 class Watch:
@@ -30,10 +68,8 @@ class Watch:
         self._history = History(writer.database, writer.path)
         self._caught_up_at: datetime | None = None
         self._started = time.monotonic()
-        self._forecaster = Forecaster(endpoint(config), time.monotonic)
-        self._warn_below = config.source.purge_warning
+        self._purges = PurgeWatch(config)
         self._writer = writer
-        self._warned = False
 
     def caught_up(self) -> None:
         """The source has no more at this moment."""
@@ -61,25 +97,27 @@ class Watch:
 
     def _forecast(self) -> None:
         place = self._writer.position
-        if place is None or not self._forecaster.due or self._writer.database.conn.in_transaction:
+        if place is None or not self._purges.due or self._writer.database.conn.in_transaction:
             return
         now = clock.now()
-        try:
-            found = self._forecaster.look(place, clock.parse(self._writer.committed_at), now)
-        except (SourceUnavailable, SourceMisconfigured):
-            return  # capture itself says so; the last forecast stays, with its time
-        save_forecast(self._writer.database, now, found.unread_bytes, found.safe_until, found.rule)
-        self._warn(found, now)
-
-    def _warn(self, found: Outlook, now: datetime) -> None:
-        near = found.safe_until is not None and (
-            (found.safe_until - now).total_seconds() < self._warn_below
-        )
-        if near and found.unread_bytes and not self._warned:
-            _LOG.warning(
-                "the source may purge what is unread (%d bytes of its log) from %s on: %s",
-                found.unread_bytes,
-                found.safe_until,
-                found.rule,
+        found = self._purges.look(place, self._writer.committed_at, now)
+        if found is not None:  # else the last forecast stays, with its time
+            save_forecast(
+                self._writer.database, now, found.unread_bytes, found.safe_until, found.rule
             )
-        self._warned = near
+
+
+class StreamWatch:
+    """The same of an outbox that is a stream, where nothing is noted down."""
+
+    def __init__(self, config: Config, outbox: Outbox) -> None:
+        self._purges = PurgeWatch(config)
+        self._outbox = outbox
+
+    def caught_up(self) -> None:
+        """The source has no more at this moment."""
+
+    def look(self) -> None:
+        """Look and warn; nothing before its time. Raises as the outbox does."""
+        if self._purges.due and self._outbox.position is not None:
+            self._purges.look(self._outbox.position, self._outbox.committed_at, clock.now())

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from replicator.allowance import Window
-from replicator.config.types import Listen
+from replicator.config.types import Listen, StreamUrl
 
 _BYTES = {
     "": 1,
@@ -45,6 +45,10 @@ _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
 _WINDOW = re.compile(r"(?P<opens>\d\d:\d\d)\s*-\s*(?P<closes>\d\d:\d\d)", re.ASCII)
 _MOST_WINDOWS = 24
 _DATABASE_URL = re.compile(r"[a-z0-9+_]+://(?:[^:/@]*(?::(?P<password>[^@]*))?@)?.*", re.ASCII)
+_SQLITE = "sqlite:///"
+_NATS_URL = re.compile(
+    r"nats://(?P<login>[^@/,]+@)?(?P<hosts>[^@/?#]+)/(?P<stream>[A-Za-z0-9_-]{1,64})", re.ASCII
+)
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "no": False,
     "false": False,
@@ -162,6 +166,23 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _outbox_url(text: str) -> StreamUrl | Path:
+    """Where the outbox is: a folder, or a stream on NATS servers."""
+    expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM")
+    if text.startswith(_SQLITE) and len(text) > len(_SQLITE):
+        return Path(text.removeprefix(_SQLITE))
+    match = _NATS_URL.fullmatch(text)
+    if match is None:
+        raise expected
+    login = match["login"] or ""
+    hosts = match["hosts"].split(",")
+    for host in hosts:
+        parts = urlsplit(f"nats://{host}")  # raises ValueError for a broken IPv6 address
+        if not parts.hostname or parts.port == 0:  # raises ValueError when it is no port
+            raise expected
+    return StreamUrl(tuple(f"nats://{login}{host}" for host in hosts), match["stream"])
+
+
 def _windows(text: str) -> tuple[Window, ...]:
     found = [_WINDOW.fullmatch(part.strip()) for part in text.split(",")]
     expected = ValueError("not windows such as 01:00-05:30, 22:00-23:00")
@@ -190,4 +211,5 @@ URL = Kind("URL", _url)
 NAMES = Kind("host names, separated by commas", _names)
 LISTEN = Kind("host:port", _listen)
 WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)
+OUTBOX_URL = Kind("`sqlite:///FOLDER` or `nats://HOST[,HOST]/STREAM`", _outbox_url)
 DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)

@@ -71,7 +71,11 @@ class Config:
         """Everything that must appear in no log."""
         database = password_of(self.central.database)
         tokens = (destination.token for destination in self.destinations)
+        servers = self.outbox.url.servers if self.outbox.url else ()
+        logins = {password_of(server) for server in servers}
+        logins |= {unquote(login) for login in logins}
         found = {self.source.password, database, unquote(database), self.web.token, *tokens}
+        found |= logins
         return tuple(sorted(found - {""}, key=len, reverse=True))
 
 
@@ -138,6 +142,7 @@ class _Builder:
         outbox, alarm, log, central = (
             self._section(name) for name in ("outbox", "alarm", "log", "central")
         )
+        outbox = self._place_outbox(outbox)
         web = self._web()
         destinations = [self._destination(name) for name in self._sources.destinations]
         self._stop_on_mistakes()
@@ -154,6 +159,17 @@ class _Builder:
             self._file,
             tuple(self._warnings),
         )
+
+    def _place_outbox(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A folder in ``url`` is the same as one in ``path``."""
+        url = values["url"]
+        if not isinstance(url, Path):
+            return values
+        given = self._sources.values["outbox"]
+        if "path" in given and given["path"].text:
+            where = given["url"].where
+            self._mistakes.append(f"{where}: [outbox] url and path both name a folder; keep one")
+        return {**values, "path": url, "url": None}
 
     def _web(self) -> dict[str, Any]:
         values = self._section("web")

@@ -133,6 +133,31 @@ KEYS: tuple[Key, ...] = (
     Key("outbox", "path", kinds.PATH, "/var/lib/replicator", "The folder, for the outbox alone."),
     Key(
         "outbox",
+        "url",
+        kinds.OUTBOX_URL,
+        "",
+        "Where captured rows wait. sqlite:///FOLDER is the same as path (set one of them);"
+        " nats://HOST[,HOST]/STREAM is a stream of NATS JetStream, and path is then the folder for"
+        " what delivery needs (docs/scaling.md).",
+        computed="the folder of path",
+    ),
+    Key(
+        "outbox",
+        "replicas",
+        kinds.whole(1, 5),
+        "3",
+        "Servers that keep each row, when tail makes the stream.",
+    ),
+    Key(
+        "outbox",
+        "reader",
+        kinds.TEXT,
+        "ship",
+        "Name under which ship reads the stream, one for each folder that is filled from it. Rows"
+        " stay in the stream until every name has settled them.",
+    ),
+    Key(
+        "outbox",
         "synchronous",
         kinds.choice("FULL", "NORMAL"),
         "FULL",
@@ -144,7 +169,8 @@ KEYS: tuple[Key, ...] = (
         "max_size",
         kinds.size(64 << 10),
         "2 GiB",
-        "When captured rows fill this much disk, capture pauses until some are delivered.",
+        "When captured rows fill this much disk, capture pauses until some are delivered. A stream"
+        " is made with this limit.",
     ),
     Key(
         "outbox",

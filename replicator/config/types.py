@@ -53,10 +53,24 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamUrl:
+    """A stream on NATS servers, each as nats://host:port with whoever logs in there."""
+
+    servers: tuple[str, ...] = field(repr=False)
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxConfig:
-    """The folder of SQLite files between capture and delivery."""
+    """What lies between capture and delivery: a folder of SQLite files, and perhaps a stream.
+
+    ``path``  the folder; ``url`` None: that is all there is
+    """
 
     path: Path
+    url: StreamUrl | None
+    replicas: int
+    reader: str
     synchronous: Literal["FULL", "NORMAL"]
     max_size: int
     keep: float

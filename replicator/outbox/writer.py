@@ -42,10 +42,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PLACE_ENTRIES = "UPDATE entry SET position = ?, committed_at = ?, captured_at = ? WHERE seq >= ?"
 _SAVE_CAPTURE = """
-INSERT INTO capture (id, position, committed_at, read_at, snapshot, row_total)
-VALUES (1, ?, ?, ?, ?, ?)
+INSERT INTO capture (id, position, committed_at, read_at, snapshot, row_total, fed_to)
+VALUES (1, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, committed_at = excluded.committed_at,
-  read_at = excluded.read_at, snapshot = excluded.snapshot, row_total = excluded.row_total
+  read_at = excluded.read_at, snapshot = excluded.snapshot, row_total = excluded.row_total,
+  fed_to = excluded.fed_to
 """
 
 
@@ -58,7 +59,11 @@ class _Entry:
 
 
 class OutboxWriter:
-    """Appends to one outbox.db. One writer at a time; the caller holds the role's lock."""
+    """Appends to one outbox.db. One writer at a time; the caller holds the role's lock.
+
+    ``fed_to``  where the rows come from a stream: its seq up to which they are here, durable with
+                the next ``flush``; 0 where they come from a source
+    """
 
     def __init__(
         self, folder: Path, synchronous: Synchronous = "FULL", clock: Clock = wall_clock
@@ -81,12 +86,13 @@ class OutboxWriter:
         self._dirty = False
         with translated(self.path):
             row = self._connection.execute(
-                "SELECT position, committed_at, snapshot, row_total FROM capture"
+                "SELECT position, committed_at, snapshot, row_total, fed_to FROM capture"
             ).fetchone()
         self.position: Position | None = Position.parse(row[0]) if row else None
         self._committed_at: str = row[1] if row else ""
         self.snapshot: SnapshotPlace | None = SnapshotPlace.from_json(row[2]) if row else None
         self._row_total: int = row[3] if row else 0
+        self.fed_to: int = row[4] if row else 0
 
     @property
     def database(self) -> Database:
@@ -206,6 +212,7 @@ class OutboxWriter:
                     text(self._clock()),
                     place,
                     self._row_total,
+                    self.fed_to,
                 ),
             )
             if wait:

@@ -53,7 +53,7 @@ def watching(writer: OutboxWriter) -> Watch:
     ini = writer.path.parent / "replicator.ini"
     ini.write_text(f"[outbox]\npath = {writer.path.parent}\n")
     watch = Watch(Config.load(ini, {}), writer)
-    watch._forecaster = Mock(due=False)
+    watch._purges = Mock(due=False)
     return watch
 
 

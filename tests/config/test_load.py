@@ -13,6 +13,7 @@ from replicator.config import types as config_types
 from replicator.config.load import server_id
 from replicator.config.raw import variable_name
 from replicator.config.schema import DESTINATION, KEYS, SECRET_FILES
+from replicator.config.types import StreamUrl
 from replicator.errors import ConfigError
 
 Write = Callable[[str], Path]
@@ -88,7 +89,7 @@ def test_the_environment_wins_over_the_file(write: Write) -> None:
     assert config.destinations[0].token == "abc"
 
 
-SAMPLES = {"daily_bytes": "20 MB", "windows": "01:00-05:30"}
+SAMPLES = {"daily_bytes": "20 MB", "windows": "01:00-05:30", "url": "nats://127.0.0.1/S"}
 
 
 def test_every_key_can_come_from_the_environment(write: Write) -> None:
@@ -299,3 +300,44 @@ def test_uncommenting_every_default_changes_nothing(write: Write) -> None:
     uncommented = "\n".join(lines)
     assert "\nport = 3306\n" in uncommented
     assert Config.load(write(uncommented), {}) == loaded
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"), [("sqlite:////srv/outbox", "/srv/outbox"), ("sqlite:///near", "near")]
+)
+def test_a_folder_can_be_named_by_a_url(
+    write: Write, tmp_path: Path, url: str, folder: str
+) -> None:
+    config = Config.load(write(f"[outbox]\nurl = {url}"), {})
+    assert (config.outbox.path, config.outbox.url) == (tmp_path / folder, None)
+    both = f"[outbox]\npath = /srv/other\nurl = {url}"
+    (mistake,) = mistakes(write(both))
+    assert mistake == "replicator.ini:3: [outbox] url and path both name a folder; keep one"
+
+
+def test_an_outbox_on_a_stream_keeps_its_folder(write: Write) -> None:
+    text = "[outbox]\npath = /srv/outbox\nurl = nats://me:s3cret@a:4222,b/STATIONS"
+    config = Config.load(write(text), {})
+    assert config.outbox.path == Path("/srv/outbox")
+    assert config.outbox.url == StreamUrl(
+        ("nats://me:s3cret@a:4222", "nats://me:s3cret@b"), "STATIONS"
+    )
+    assert "s3cret" in config.secrets()
+    assert "s3cret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///",
+        "nats://a",
+        "nats://a/",
+        "nats:///S",
+        "nats://a/S.T",
+        "nats://a:x/S",
+        "http://a",
+    ],
+)
+def test_an_outbox_that_is_nowhere(write: Write, url: str) -> None:
+    (mistake,) = mistakes(write(f"[outbox]\nurl = {url}"))
+    assert mistake.startswith("replicator.ini:2: [outbox] url: ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,6 +15,13 @@ import pytest
 from replicator.change import Change, Commit, Op, Position, Row
 from replicator.contract import Outbox
 from replicator.delivery import Entry
+from replicator.feed import Feed, Keeper
+from replicator.jetstream import assembly
+from replicator.jetstream import writer as jetstream_writer
+from replicator.jetstream.bus import Bus
+from replicator.jetstream.shelf import Shelf
+from replicator.jetstream.stream import StationStream
+from replicator.jetstream.writer import JetStreamOutbox
 from replicator.outbox import writer as sqlite_writer
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.reader import OutboxReader
@@ -34,7 +41,7 @@ def readings(count: int, first: int = 0, op: Op = Op.INSERT) -> Change:
     return Change("Reading", op, COLUMNS, rows)
 
 
-def nodes(entries: Sequence[Entry]) -> list[int]:
+def nodes(entries: Iterable[Entry]) -> list[int]:
     """The node of each row: tests number their rows by it."""
     return [int(str(row[1])) for entry in entries for row in entry.rows]
 
@@ -93,6 +100,66 @@ class Sqlite:
 
     def spill_beyond(self, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sqlite_writer, "SPILL_ROWS", rows)
+
+
+@dataclass
+class JetStream:
+    """A station in a stream; each has a folder that is filled from it when somebody reads."""
+
+    server: str
+    station: str
+    folder: Path
+    stream: str = "S"
+
+    @property
+    def spec(self) -> Sequence[str]:
+        return ("jetstream", self.server, self.station, str(self.folder))
+
+    def connection(self) -> tuple[Bus, StationStream]:
+        bus = Bus([self.server])
+        return bus, StationStream(bus, self.stream, self.station)
+
+    @contextmanager
+    def open(self) -> Iterator[JetStreamOutbox]:
+        bus, stream = self.connection()
+        outbox = JetStreamOutbox(bus, stream, 1, 16 << 20)
+        try:
+            yield outbox
+        finally:
+            outbox.close()
+
+    @contextmanager
+    def feed(
+        self, folder: Path | None = None, house: Keeper | None = None, reader: str = "ship"
+    ) -> Iterator[Feed]:
+        bus, stream = self.connection()
+        writer = OutboxWriter(folder or self.folder)
+        try:
+            shelf = Shelf(bus, self.stream, self.station, reader, 1)
+            yield Feed(bus, stream, shelf, writer, house or NoHouse())
+        finally:
+            writer.close()
+            bus.close()
+
+    def read(self) -> list[Entry]:
+        with self.feed() as feed:
+            feed.read_to_end()
+        return Sqlite(self.folder).read()
+
+    def another(self) -> JetStream:
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        return JetStream(self.server, f"{self.station} {folder.name}", folder, self.stream)
+
+    def spill_beyond(self, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jetstream_writer, "SPILL_ROWS", rows)
+        monkeypatch.setattr(assembly, "HOLD_ROWS", rows)
+
+
+class NoHouse:
+    """Nothing expires."""
+
+    def keep(self) -> int | None:
+        return None
 
 
 def write(outbox: Outbox, number: int, *changes: Change) -> None:

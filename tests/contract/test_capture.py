@@ -180,6 +180,7 @@ def test_a_second_writer_is_refused(backend: Backend) -> None:
 def _write_beside(backend: Backend, first: Outbox) -> None:
     """A second writer captures what the first has captured meanwhile."""
     with backend.open() as second:
+        assert second.position == place(4)
         write(first, 10, readings(1))
         first.flush()
         write(second, 10, readings(1))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tests.faults.centres import KINDS
 
-Victim = Literal["tail", "ship", "run", "centre", "database"]
+Victim = Literal["tail", "ship", "run", "centre", "database", "nats"]
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Rig:
         self._in_order_from: int | None = None
         self._watched = False
         self.judged_acts = 0
+        self.outbox_keys = ""  # further lines of [outbox]
         print(f"seed {seed}: to repeat it, run with CRASH_SEED={seed}")
 
     # --- the station ---------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Rig:
             f"[station]\nname = fieldstation\n"
             f"[source]\nport = {self.server.port}\nuser = {_USER}\npassword = {_PASSWORD}\n"
             f"database = {DATABASE}\n{keys}"
-            f"[outbox]\npath = {self.outbox}\n"
+            f"[outbox]\npath = {self.outbox}\n{self.outbox_keys}"
             f"[destination central]\nurl = {self.proxy.url}/\ntimeout = 10\nretry_blocked = 1\n"
             "heartbeat = 0\n"
         )

@@ -37,7 +37,8 @@ INSERT INTO entry VALUES (2, 'Reading', 'insert', '["time","nodeId","type","loca
   's/b.1:90/', '2026-02-28T12:00:05.000Z', '');
 INSERT INTO reference (table_name, id, row, seq, deleted)
   VALUES ('House', 1, '{"id":1,"address":"1 Main St"}', 1, 0);
-INSERT INTO capture VALUES (1, 's/b.1:90/', '2026-02-28T12:00:05.000Z', '', NULL, 3);
+INSERT INTO capture (id, position, committed_at, read_at, snapshot, row_total)
+VALUES (1, 's/b.1:90/', '2026-02-28T12:00:05.000Z', '', NULL, 3);
 INSERT INTO status (id, state, detail, since) VALUES (1, 'running', '', '');
 INSERT INTO gap (found_at, last_position, reason) VALUES ('2026-02-01', 's/b.1:4/', 'purged');
 """,

@@ -1,0 +1,225 @@
+"""The outbox on a stream: capture into it, and filling the folder that delivery works in."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from replicator.catchup import FirstReading
+from replicator.cli.pipelines import StationSource, tail_settings
+from replicator.cli.signals import Stop
+from replicator.cli.watch import StreamWatch
+from replicator.config import Config
+from replicator.errors import (
+    ConfigError,
+    OutboxBusy,
+    OutboxFull,
+    OutboxTaken,
+    OutboxUnavailable,
+    ReplicatorError,
+)
+from replicator.notify import Duty
+from replicator.outbox import clock
+from replicator.outbox.bell import Bell
+from replicator.outbox.house import Budget, House
+from replicator.outbox.lock import RoleLock
+from replicator.outbox.status import Status, StatusBoard
+from replicator.outbox.writer import OutboxWriter
+from replicator.sink.backoff import Backoff
+from replicator.tail import Capture
+
+if TYPE_CHECKING:
+    from replicator.feed import Feed
+    from replicator.jetstream.bus import Bus
+    from replicator.jetstream.stream import StationStream
+    from replicator.jetstream.writer import JetStreamOutbox
+
+_LOG = logging.getLogger("replicator.stream")
+_SAVE_IDLE_SECONDS = 60.0  # each time is a message
+
+
+class Board(Protocol):
+    """Where a daemon says what it is doing."""
+
+    def show(self, status: Status) -> bool:
+        """True when it is news."""
+
+
+class Looking(Protocol):
+    """What is looked at now and then while capture goes on."""
+
+    def caught_up(self) -> None:
+        """The source has no more at this moment."""
+
+    def look(self) -> None:
+        """Nothing before its time."""
+
+
+Desk = tuple[Capture, Board, Looking]
+
+
+class _LastSaid:
+    """A board that keeps nothing: the log and the service's status say it all."""
+
+    def __init__(self, duty: Duty) -> None:
+        self._shown: Status | None = None
+        self._duty = duty
+
+    def show(self, status: Status) -> bool:
+        news, self._shown = status != self._shown, status
+        if news:
+            self._duty.say(status.words)
+        return news
+
+
+@contextmanager
+def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Desk]:
+    """Capture into the stream; one process on this machine."""
+    lock = RoleLock(config.outbox.path, "capture")
+    try:
+        outbox = _outbox(config)
+        settings = tail_settings(config, save_idle_seconds=_SAVE_IDLE_SECONDS)
+        beside = FirstReading(source, outbox, settings.snapshot_chunk)
+        try:
+            yield (
+                Capture(source, outbox, beside, settings),
+                _LastSaid(duty),
+                StreamWatch(config, outbox),
+            )
+        finally:
+            outbox.close()
+    finally:
+        lock.release()
+
+
+def read_again(config: Config, *, everything: bool) -> str:
+    """Capture goes on at the log's present end and reads all tables again; what to tell of it."""
+    if not everything:
+        raise ConfigError(
+            "captured rows are not kept here",
+            "[outbox] url is a stream: there is nothing to compare the tables with",
+            "`replicator heal --everything` reads all tables again; rows that the source no longer"
+            " has stay at the destinations",
+        )
+    lock = RoleLock(config.outbox.path, "capture")
+    try:
+        source = StationSource(config)
+        outbox = _outbox(config)
+        try:
+            at = source.now()
+            outbox.begin_at(at, FirstReading(source, outbox, 1).begin_snapshot())
+        finally:
+            outbox.close()
+    finally:
+        lock.release()
+    return (
+        f"Capture goes on from {at}. Start `replicator tail`: it reads all tables again.\n"
+        "Rows that the source no longer has stay at the destinations."
+    )
+
+
+def feeding(config: Config, stop: Stop, *, once: bool) -> list[Callable[[], None]]:
+    """What fills the folder while ship delivers from it: nothing where tail does it.
+
+    With ``once`` it is filled now, before ship begins.
+    """
+    if config.outbox.url is None:
+        return []
+    if once:
+        with _feed(config) as (feed, _):
+            feed.read_to_end()
+        return []
+    return [lambda: _follow(config, stop)]
+
+
+def _follow(config: Config, stop: Stop) -> None:
+    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    with _feed(config) as (feed, board):
+        while not stop.is_set():
+            try:
+                feed.step()
+            except OutboxTaken:
+                raise
+            except (OutboxUnavailable, OutboxFull, OutboxBusy) as error:
+                feed.fall_back()
+                delay = backoff.delay()
+                _LOG.warning("%s; trying again in %.0f s", error, delay)
+                board.show(Status("waiting", str(error)))
+                stop.wait(delay)
+                continue
+            if feed.said:
+                _LOG.warning(feed.said)
+                feed.said = ""
+            backoff.reset()
+            if board.show(Status("running", "reading the stream")):
+                _LOG.info("reading the stream")
+        board.show(Status("stopped"))
+
+
+@contextmanager
+def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
+    bus, stream = _connection(config)
+    from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
+    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
+
+    url, settings = config.outbox.url, tail_settings(config)
+    assert url is not None
+    lock = RoleLock(config.outbox.path, "tail")
+    try:
+        writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
+        shelf = Shelf(
+            bus, url.stream, config.station.name, config.outbox.reader, config.outbox.replicas
+        )
+        budget = Budget(
+            settings.folder,
+            settings.destinations,
+            settings.max_bytes,
+            settings.keep_seconds,
+            settings.housekeeping_seconds,
+        )
+        house = House(
+            writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
+        )
+        bell = Bell(settings.folder, settings.destinations)
+        board = StatusBoard(writer.database)
+        feed = Feed(bus, stream, shelf, writer, house, bell.ring)
+        try:
+            yield feed, board
+        except ReplicatorError as error:
+            writer.abandon()
+            board.show(Status("stopped", str(error)))
+            raise
+        finally:
+            writer.close()
+            bell.close()
+    finally:
+        bus.close()
+        lock.release()
+
+
+def _outbox(config: Config) -> JetStreamOutbox:
+    bus, stream = _connection(config)
+    from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
+
+    return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
+
+
+def _connection(config: Config) -> tuple[Bus, StationStream]:
+    if importlib.util.find_spec("nats") is None:
+        raise ConfigError(
+            "an outbox on NATS needs the extra jetstream",
+            "[outbox] url begins with nats://, and nats-py is not installed",
+            "pip install 'replicator[jetstream]'",
+        )
+    from replicator.jetstream.bus import Bus  # noqa: PLC0415
+    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
+
+    url = config.outbox.url
+    assert url is not None
+    bus = Bus(url.servers)
+    return bus, StationStream(bus, url.stream, config.station.name)

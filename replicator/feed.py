@@ -1,0 +1,178 @@
+"""From a stream to the folder that delivery works in: stream → outbox.db, exactly once, in order.
+
+The rules this file keeps:
+  * rows and the stream's seq up to which they are here commit in one SQLite transaction;
+  * what the stream holds goes only when every reader's destinations have settled it;
+  * the folder has a budget: when it is full, reading pauses and the stream is the overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+
+from replicator.change import Change, Commit, Rollback
+from replicator.errors import OutboxUnavailable
+from replicator.jetstream.assembly import Again, Assembly, Landed
+from replicator.jetstream.bus import Bus
+from replicator.jetstream.reader import StationReader
+from replicator.jetstream.shelf import Reference, Shelf
+from replicator.jetstream.stream import StationStream
+from replicator.outbox.store import translated
+from replicator.outbox.writer import OutboxWriter
+from replicator.tail import Captured
+
+_REMEMBERED = 1_000  # groups; of more, every other one is forgotten
+_REFERENCES = "SELECT table_name, id, row, deleted, seq FROM reference WHERE seq > ? ORDER BY seq"
+_RESTORE = "INSERT OR IGNORE INTO reference (table_name, id, row, seq, deleted) VALUES (?,?,?,0,0)"
+
+
+class Keeper(Protocol):
+    """Keeps the folder's house; calls ``Feed.keep_references`` before anything expires."""
+
+    def keep(self) -> int | None:
+        """The seq in the folder that all destinations have settled; None: not looked now."""
+
+
+class Feed:
+    """Fills one folder from one station's part of a stream. The caller holds tail's lock there.
+
+    ``announce``  called when rows have become durable
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        stream: StationStream,
+        shelf: Shelf,
+        writer: OutboxWriter,
+        house: Keeper,
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._shelf = shelf
+        self._writer = writer
+        self._house = house
+        self._announce = announce
+        self._reader: StationReader | None = None
+        self._assembly = Assembly(None)
+        self._landed: list[tuple[int, int]] = []  # (seq in the folder, where its group begins)
+        self._previous = 0
+        self._kept_to = 0
+        self.said = ""  # what was done about a stream that fell back; for the caller to empty
+
+    def step(self, max_wait: float = 0.5) -> Captured:
+        """One round. Raises OutboxUnavailable, OutboxFull, OutboxTaken, OutboxError;
+
+        after any of them call ``fall_back`` before the next step.
+        """
+        reader = self._reader or self._open()
+        if not self._writer.inside_transaction:
+            self._keep_house()
+        read = reader.fetch(max_wait)
+        for each in read:
+            if self._take(self._assembly.take(each.seq, each.message, end=each.end)):
+                break
+        rows = self._writer.grouped_rows
+        self._writer.flush()
+        if not self._writer.inside_transaction:
+            self._remember()
+        if rows:
+            self._announce()
+        return Captured(rows, busy=bool(read))
+
+    def _take(self, events: list[Change | Commit | Rollback | Landed | Again]) -> bool:
+        """True: read on from another place."""
+        for event in events:
+            match event:
+                case Change():
+                    self._writer.append(event)
+                case Commit():
+                    self._writer.commit(event)
+                case Rollback():
+                    self._writer.rollback()
+                case Landed():
+                    self._writer.fed_to, self._writer.snapshot = event.seq, event.place
+                    self._previous = event.previous
+                case Again():
+                    start = (self._assembly.head or 0) + 1
+                    self._reader = StationReader(self._bus, self._stream, start)
+                    return True
+        return False
+
+    def _open(self) -> StationReader:
+        """Begin behind what is here, if the stream still says the same of it."""
+        fed_to: int | None = self._writer.fed_to or None
+        if fed_to is None:
+            self._restore()
+        else:
+            end = self._stream.end_at(fed_to)
+            there = end.commit.position if end is not None and end.commit is not None else None
+            if there != self._writer.position:
+                self.said = (
+                    f"the stream has fallen back behind message {fed_to}, which was read before;"
+                    " reading again all that it holds"
+                )
+                fed_to = None
+            self._previous = end.previous if end is not None else 0
+        self._shelf.claim()
+        self._assembly = Assembly(fed_to)
+        self._landed = []
+        if fed_to is not None:
+            self._remember()
+        self._reader = StationReader(self._bus, self._stream, (fed_to or 0) + 1)
+        return self._reader
+
+    def _restore(self) -> None:
+        """Reference rows of which the stream no longer has the messages."""
+        kept = self._shelf.references()
+        with translated(self._writer.path):
+            self._writer.database.conn.executemany(
+                _RESTORE, [(r.table, r.local_id, orjson.dumps(r.row).decode()) for r in kept]
+            )
+
+    def _remember(self) -> None:
+        """Where the group begins that brought the newest entry."""
+        begins = self._previous + 1
+        if self._landed and self._landed[-1][1] == begins:
+            return
+        with translated(self._writer.path):
+            (last,) = self._writer.database.conn.execute(
+                "SELECT coalesce(max(seq), 0) FROM entry"
+            ).fetchone()
+        self._landed.append((last, begins))
+        if len(self._landed) > _REMEMBERED:
+            del self._landed[1::2]
+
+    def _keep_house(self) -> None:
+        settled = self._house.keep()
+        if settled is None:
+            return
+        done = [pair for pair in self._landed if pair[0] <= settled]
+        if done:
+            floor = self._shelf.settle(done[-1][1])
+            self._stream.purge(floor)
+            self._landed = self._landed[len(done) - 1 :]
+
+    def keep_references(self) -> None:
+        """Keep what is new of them beside the stream; to be called before anything expires here."""
+        with translated(self._writer.path):
+            rows = self._writer.database.conn.execute(_REFERENCES, (self._kept_to,)).fetchall()
+        self._shelf.keep([Reference(t, n, orjson.loads(row), bool(d)) for t, n, row, d, _ in rows])
+        if rows:
+            self._kept_to = rows[-1][-1]
+
+    def fall_back(self) -> None:
+        """Forget what is not durable; the next step begins from there."""
+        self._reader = None
+        self._writer.abandon()
+
+    def read_to_end(self) -> None:
+        """Read until what the stream holds now is here. Raises as ``step``."""
+        target = self._stream.head().seq
+        while self._writer.fed_to < target:
+            if not self.step(0.1).busy and self._stream.head().seq < target:
+                raise OutboxUnavailable("the stream has fallen back while it was read")

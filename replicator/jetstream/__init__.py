@@ -1,0 +1,1 @@
+"""The outbox on NATS JetStream: docs/scaling.md."""

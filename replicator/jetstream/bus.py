@@ -1,0 +1,174 @@
+"""A connection to NATS servers for code that waits: a loop in a thread, and errors of ours.
+
+A call that was not answered may have happened or not: whoever wrote asks what is there. Each answer
+has its time; how long all of them take is for the link to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, TypeVar
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from replicator.errors import OutboxError, OutboxFull, OutboxUnavailable
+
+WRONG_LAST_SEQUENCE = 10071
+_NO_STREAM = 10059
+_NO_ROOM = frozenset({10023, 10077})
+_TOO_LARGE = 10047
+ANSWER_SECONDS = 10.0
+_CONNECT_SECONDS = 3
+_PING_SECONDS = 20  # two without an answer, and the connection is given up
+
+_NOT_THERE = (
+    nats.errors.Error,
+    OSError,
+    asyncio.TimeoutError,
+    FutureTimeout,
+    CancelledError,
+)
+
+T = TypeVar("T")
+Call = Callable[[JetStreamContext], Awaitable[T]]
+
+
+class Bus:
+    """One connection, made when it is first needed, and again when it was lost."""
+
+    def __init__(self, servers: Sequence[str]) -> None:
+        self._servers = list(servers)
+        self._client: Client | None = None
+        self._js: JetStreamContext | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def call(self, make: Call[T]) -> T:
+        """Do it and wait for it. Raises OutboxUnavailable, OutboxFull, OutboxError."""
+        return self.result(self.start(make))
+
+    def start(self, make: Call[T]) -> Future[T]:
+        """Begin it; ``result`` waits."""
+        return asyncio.run_coroutine_threadsafe(self._do(make), self._running())
+
+    def result(self, doing: Future[T]) -> T:
+        """What came of it. Raises as ``call``."""
+        with translated():
+            return doing.result()
+
+    @property
+    def max_payload(self) -> int:
+        """Bytes of a message, headers included. Raises as ``call``."""
+        self.call(_nothing)
+        assert self._client is not None
+        return self._client.max_payload
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._loop is None or self._thread is None:
+            return
+        with contextlib.suppress(FutureTimeout):  # the thread is a daemon
+            asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            self._loop.close()
+        self._loop = self._thread = None
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="nats")
+            self._thread.start()
+        return self._loop
+
+    async def _do(self, make: Call[T]) -> T:
+        if self._client is None or not self._client.is_connected:
+            await self._shut_client()
+            self._client = await _connected(self._servers)
+            self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
+        assert self._js is not None
+        return await make(self._js)
+
+    async def _shut_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await client.close()
+
+    async def _shut(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await self._shut_client()
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _connected(servers: Sequence[str]) -> Client:
+    connecting = nats.connect(
+        list(servers),
+        connect_timeout=_CONNECT_SECONDS,
+        allow_reconnect=False,  # we do, so that nothing of before is sent later
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0,
+        ping_interval=_PING_SECONDS,
+        error_cb=_quiet,
+        name="replicator",
+    )
+    return await asyncio.wait_for(connecting, ANSWER_SECONDS)
+
+
+async def _quiet(_error: Exception) -> None:
+    """Every call says by itself what went wrong."""
+
+
+def _nothing(_stream: JetStreamContext) -> Coroutine[Any, Any, None]:
+    return asyncio.sleep(0)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the client's errors into ours."""
+    try:
+        yield
+    except nats.js.errors.APIError as error:
+        raise _refused(error) from error
+    except _NOT_THERE as error:
+        raise OutboxUnavailable(
+            "the NATS servers that hold the outbox cannot be reached",
+            f"{type(error).__name__}: {error}",
+            "start them, or check [outbox] url; what is not stored there is read again",
+        ) from error
+
+
+def _refused(error: nats.js.errors.APIError) -> OutboxError:
+    said = f"{error.description} ({error.err_code})"
+    if error.err_code in _NO_ROOM:
+        return OutboxFull(
+            "the stream is full; capture pauses, the binlog is the overflow",
+            said,
+            "let ship deliver, or give the stream or its servers more room",
+        )
+    if error.err_code == _TOO_LARGE:
+        return OutboxFull(
+            "the NATS servers have no room for a stream of that size",
+            said,
+            "lower [outbox] max_size, or raise max_file_store there",
+        )
+    if error.err_code == _NO_STREAM:
+        return OutboxUnavailable(
+            "the stream of the outbox is not there", said, "`replicator tail` makes it"
+        )
+    if error.code == 503:  # no leader, or none of the servers answers for the stream
+        return OutboxUnavailable(
+            "the NATS servers do not answer for the outbox now", said, "wait, or start more of them"
+        )
+    return OutboxError("the NATS servers refuse", said, "docs/scaling.md says what they must allow")

@@ -1,0 +1,143 @@
+"""A station's part of the stream as values: what a message says, and how it is written. Pure.
+
+A group is what capture makes durable at once: whole source transactions. All its messages but the
+last go to the subject ``STREAM.station.part``, the last to ``STREAM.station.end``. So the newest
+message there is where capture stands, and a group without its end never happened.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import orjson
+
+from replicator.change import Change, Commit, Op, Position
+from replicator.errors import OutboxError
+from replicator.outbox.clock import parse, text
+from replicator.outbox.place import SnapshotPlace
+
+_PREFIX = "Replicator-"
+_PLAIN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: at most one change.
+
+    ``group``, ``number``  which group, and which of its messages, from 1
+    ``previous``  stream seq of the end of the group before; 0: there was none
+    ``commit``    a source transaction ends with this change; always there at the group's end
+    ``place``, ``writer``  at the end: how far reading the tables has come; who wrote it
+    """
+
+    group: str
+    number: int
+    previous: int
+    change: Change | None
+    commit: Commit | None = None
+    place: SnapshotPlace | None = None
+    writer: str = ""
+
+    @property
+    def rows(self) -> int:
+        return len(self.change.rows) if self.change else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Where a station's messages are."""
+
+    part: str
+    end: str
+    all: str
+
+
+def token(name: str) -> str:
+    """A name as one token of a subject, also of a key: "Höhe 3" → "H=C3=B6he=203"."""
+    return _PLAIN.sub(lambda found: "".join(f"={b:02X}" for b in found[0].encode()), name)
+
+
+def subjects(stream: str, station: str) -> Subjects:
+    """The subjects of a station in a stream."""
+    root = f"{stream}.{token(station)}"
+    return Subjects(f"{root}.part", f"{root}.end", f"{root}.>")
+
+
+def headers(message: Message) -> dict[str, str]:
+    """What stands before the rows, readable with any tool."""
+    found = {
+        "Group": message.group,
+        "Number": str(message.number),
+        "Previous": str(message.previous),
+    }
+    if message.change is not None:
+        found |= {
+            "Table": message.change.table,
+            "Op": message.change.op.value,
+            "Rows": str(len(message.change.rows)),
+        }
+    if message.commit is not None:
+        found |= {
+            "Position": str(message.commit.position),
+            "Committed-At": text(message.commit.at),
+        }
+    if message.place is not None:
+        found["Snapshot"] = json.dumps(json.loads(message.place.to_json()))  # in ASCII
+    if message.writer:
+        found["Writer"] = message.writer
+    return {_PREFIX + name: value for name, value in found.items()}
+
+
+def body(message: Message) -> bytes:
+    """The rows, as JSON that people read; empty where there are none."""
+    if message.change is None:
+        return b""
+    return orjson.dumps({"columns": message.change.columns, "rows": message.change.rows})
+
+
+def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message:
+    """Inverse of ``headers`` and ``body``. Raises OutboxError for anything else."""
+    said = {k.removeprefix(_PREFIX): v for k, v in (written or {}).items()}
+    try:
+        change = commit = None
+        if "Table" in said:
+            content = orjson.loads(data or b"")
+            rows = [tuple(row) for row in content["rows"]]
+            change = Change(said["Table"], Op(said["Op"]), tuple(content["columns"]), rows)
+        if "Position" in said:
+            commit = Commit(Position.parse(said["Position"]), parse(said["Committed-At"]))
+        return Message(
+            said["Group"],
+            int(said["Number"]),
+            int(said["Previous"]),
+            change,
+            commit,
+            SnapshotPlace.from_json(said.get("Snapshot")),
+            said.get("Writer", ""),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise OutboxError(
+            "a message in the stream is not one of ours",
+            f"{type(error).__name__}: {error}",
+            "only replicator may publish to the stream's subjects",
+        ) from error
+
+
+def cut(change: Change, most_bytes: int) -> Iterator[Change]:
+    """In pieces whose bodies fit. Raises OutboxError for a row that does not fit alone."""
+    size = len(body(Message("", 1, 0, change)))
+    if size <= most_bytes:
+        yield change
+        return
+    if len(change.rows) == 1:
+        raise OutboxError(
+            "a row is too large for a message",
+            f"{change.table}: {size:,} bytes, the servers take {most_bytes:,}",
+            "raise max_payload on the NATS servers; capture goes on from the binlog",
+        )
+    middle = len(change.rows) // 2
+    for rows in (change.rows[:middle], change.rows[middle:]):
+        yield from cut(replace(change, rows=rows), most_bytes)

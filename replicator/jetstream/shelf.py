@@ -1,0 +1,137 @@
+"""What the readers of a stream keep beside it: how far each has settled, and reference rows.
+
+A bucket of NATS' key-value store. A reader's key is written only over its own last revision, so of
+two under one name the older notices. Messages go when every reader has settled them; the latest
+reference rows stay in the bucket, for a reader that begins with an empty folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from nats.js import JetStreamContext
+from nats.js.errors import (
+    BucketNotFoundError,
+    KeyNotFoundError,
+    KeyWrongLastSequenceError,
+)
+from nats.js.kv import KeyValue
+
+from replicator.change import Value
+from replicator.errors import OutboxTaken
+from replicator.jetstream.bus import ANSWER_SECONDS, Bus
+from replicator.jetstream.messages import token
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The latest row of a reference table."""
+
+    table: str
+    local_id: int
+    row: Mapping[str, Value]
+    deleted: bool
+
+
+class Shelf:
+    """One station's keys in the bucket. All raise OutboxUnavailable, OutboxFull, OutboxError."""
+
+    def __init__(self, bus: Bus, stream: str, station: str, reader: str, replicas: int) -> None:
+        self._bus = bus
+        self._bucket = f"{stream}_state"
+        self._station = station
+        self._reader = reader
+        self._replicas = replicas
+        self._revision = 0
+
+    def claim(self) -> None:
+        """Be the reader of this name from now on; another under the same name learns it."""
+
+        async def ask(js: JetStreamContext) -> int:
+            kv = await self._open(js)
+            try:
+                value = (await kv.get(self._key)).value or b""
+            except KeyNotFoundError:
+                value = orjson.dumps({"seq": 0})
+            return await kv.put(self._key, value)
+
+        self._revision = self._bus.call(ask)
+
+    def settle(self, seq: int) -> int:
+        """Messages with a smaller seq are not needed by this reader; which none needs any more.
+
+        Raises OutboxTaken when another has claimed the name.
+        """
+        value = orjson.dumps({"seq": seq})
+
+        async def ask(js: JetStreamContext) -> tuple[int, int]:
+            kv = await self._open(js)
+            try:
+                revision = await kv.update(self._key, value, last=self._revision)
+            except KeyWrongLastSequenceError as error:
+                raise _taken(self._reader, self._station) from error
+            readers = await _values(kv, f"settled.{token(self._station)}.*")
+            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
+
+        self._revision, floor = self._bus.call(ask)
+        return floor
+
+    @property
+    def _key(self) -> str:
+        return f"settled.{token(self._station)}.{token(self._reader)}"
+
+    def keep(self, references: Sequence[Reference]) -> None:
+        """Keep these rows."""
+
+        async def ask(js: JetStreamContext) -> None:
+            kv = await self._open(js)
+            for each in references:
+                key = f"reference.{token(self._station)}.{each.table}.{each.local_id}"
+                if each.deleted:
+                    await kv.delete(key)
+                else:
+                    await kv.put(key, orjson.dumps(each.row))
+
+        self._bus.call(ask)
+
+    def references(self) -> list[Reference]:
+        """All rows kept."""
+
+        async def ask(js: JetStreamContext) -> list[Reference]:
+            kv = await self._open(js)
+            found = []
+            kept = await _values(kv, f"reference.{token(self._station)}.>")
+            for key, row in kept.items():
+                _, _, table, local_id = key.split(".")
+                found.append(Reference(table, int(local_id), orjson.loads(row), deleted=False))
+            return found
+
+        return self._bus.call(ask)
+
+    async def _open(self, js: JetStreamContext) -> KeyValue:
+        try:
+            return await js.key_value(self._bucket)
+        except BucketNotFoundError:
+            return await js.create_key_value(bucket=self._bucket, replicas=self._replicas)
+
+
+async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
+    """Key → value, as they are now."""
+    watcher = await kv.watch(pattern, ignore_deletes=True)
+    found: dict[str, bytes] = {}
+    try:
+        while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
+            found[entry.key] = entry.value or b""
+    finally:
+        await watcher.stop()  # type: ignore[no-untyped-call]
+    return found
+
+
+def _taken(reader: str, station: str) -> OutboxTaken:
+    return OutboxTaken(
+        f"another ship reads station {station} from the stream as {reader}",
+        "one reader a name: it has claimed the name since",
+        "stop one of them, or give each its own [outbox] reader",
+    )
