@@ -21,7 +21,7 @@ from demo.mariadbd import PrivateMariaDB
 _PACKETS_PER_S = 50
 _PACKET_ROWS = 7
 _WARM = 10  # packets that are not counted
-_LOOK = 0.0003  # seconds between two looks at ship's file
+_LOOK = 0.0001  # seconds between two looks at ship's file
 
 
 def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from replicator.change import Op
@@ -80,6 +81,7 @@ class Ship:
         self._express = express
         self._pace = pace or Pace(settings.batch_rows, settings.batch_bytes)
         self._ahead: tuple[Due, Load] | None = None
+        self._closing: tuple[Parcel, bool] | None = None  # of the load under way
 
     def start(self) -> str:
         """Check the cursor against the outbox; rewind where they disagree. What was done, or ""."""
@@ -156,7 +158,22 @@ class Ship:
     def _sent(self, batch: Due, load: Load) -> Attempt:
         """Send a load, and look ahead while the destination works on it."""
         assert self._express is not None
-        return self._express.send(load, lambda: self._look_ahead(batch))
+        self._closing = None
+        return self._express.send(load, lambda: self._meanwhile(batch, load))
+
+    def _meanwhile(self, batch: Due, load: Load) -> None:
+        """What is wanted when it was stored, and what comes behind it."""
+        with suppress(ReplicatorError):  # it is met again, where it can be told
+            self._closing = self._close(batch, load)
+        self._look_ahead(batch)
+
+    def _close(self, batch: Due, load: Load) -> tuple[Parcel, bool]:
+        """The last row of a batch, as it is sent; may older versions of its rows be parked?"""
+        (last,) = queued_rows(batch.last, Lanes(_unknown))
+        body = self._resolver.body(last)
+        assert isinstance(body, Mapping), "its mappings hold"
+        keys = {part.table: part.keys for part in load.parts}
+        return Parcel(last, body), self._deliveries.has_rejected(keys)
 
     def _look_ahead(self, batch: Due) -> None:
         """Prepare what comes behind a batch, where that fills another one."""
@@ -232,16 +249,13 @@ class Ship:
         """All of a batch was stored by one request."""
         assert self._express is not None
         rows = LazyRows(batch, Lanes(self._outbox.reference))
-        (last,) = queued_rows(batch.last, Lanes(_unknown))
-        body = self._resolver.body(last)
-        assert isinstance(body, Mapping), "its mappings hold"
-        self._express.saw(Parcel(last, body))
+        last, check = self._closing or self._close(batch, load)
+        self._express.saw(last)
         cost = (attempt.requests, attempt.bytes_sent, attempt.seconds)
         self._pace.learn(len(rows), attempt.bytes_sent, attempt.seconds, failed=False)
         end = batch.end
         cursor = Cursor(end.seq, end.row_index, end.position, end.row_total)
         settlement = Settlement(cursor, rows, [], *cost, attempt.receipt or "")
-        check = self._deliveries.has_rejected({part.table: part.keys for part in load.parts})
         self._deliveries.settle(settlement, 0.0, check_parked=check)
         return Shipped(len(rows))
 

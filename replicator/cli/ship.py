@@ -279,8 +279,8 @@ def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -
     pause = _DEAF_SECONDS if ear.fileno is None else _IDLE_SECONDS
     while not stop.wait(pause, ear.fileno):
         ear.hush()
-        delivering.watch.look()
         if delivering.outbox.version() != version or clock.now().timestamp() >= due:
             return
         if delivering.orders.news():
             return
+        delivering.watch.look()
