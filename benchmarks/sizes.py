@@ -36,6 +36,7 @@ class Sizes:
     live_packets: int = 500
     idle_seconds: float = 20.0
     verified: int = 1_000_000
+    published: int = 2_000_000
 
 
 TINY = Sizes(
@@ -63,4 +64,5 @@ TINY = Sizes(
     live_packets=5,
     idle_seconds=0.3,
     verified=3_000,
+    published=3_000,
 )

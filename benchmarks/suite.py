@@ -13,6 +13,7 @@ from benchmarks import (
     latency,
     memory,
     outbox,
+    publishing,
     shipping,
     tailing,
     verify,
@@ -38,4 +39,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "growth": lambda figures, sizes, _, folder: growth.measure(figures, sizes, folder),
     "idle": idle.measure,
     "latency": latency.measure,
+    "publish": lambda figures, sizes, _, folder: publishing.measure(figures, sizes, folder),
 }

@@ -37,6 +37,7 @@ _FIGURES = {
     "growth": {"growth", "backlog_cli", "backlog_memory"},
     "idle": {"idle"},
     "latency": {"latency"},
+    "publish": {"jetstream_publish"},
 }
 
 

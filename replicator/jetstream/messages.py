@@ -13,6 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import orjson
+from zstandard import (
+    FRAME_HEADER,
+    ZstdCompressor,
+    ZstdDecompressor,
+    ZstdError,
+    frame_content_size,
+)
 
 from replicator.change import Change, Commit, Op, Position
 from replicator.errors import OutboxError
@@ -20,6 +27,9 @@ from replicator.outbox.clock import parse, text
 from replicator.outbox.place import SnapshotPlace
 
 _PREFIX = "Replicator-"
+_SMALL = 1_024  # bytes; less is stored as it is
+_LEVEL = 1
+_LARGEST = 64 << 20  # bytes of JSON in a message
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 
@@ -92,10 +102,24 @@ def headers(message: Message) -> dict[str, str]:
 
 
 def body(message: Message) -> bytes:
-    """The rows, as JSON that people read; empty where there are none."""
+    """The rows as JSON, compressed where that pays; empty where there are none."""
     if message.change is None:
         return b""
-    return orjson.dumps({"columns": message.change.columns, "rows": message.change.rows})
+    plain = orjson.dumps({"columns": message.change.columns, "rows": message.change.rows})
+    return plain if len(plain) < _SMALL else ZstdCompressor(level=_LEVEL).compress(plain)
+
+
+def _plain(data: bytes) -> bytes:
+    """Inverse of what ``body`` does to the JSON. Raises ValueError."""
+    if not data.startswith(FRAME_HEADER):
+        return data
+    try:
+        size = frame_content_size(data)
+        if not 0 < size <= _LARGEST:
+            raise ValueError(f"a body that claims {size:,} bytes")
+        return ZstdDecompressor().decompress(data)
+    except ZstdError as error:
+        raise ValueError(str(error)) from error
 
 
 def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message:
@@ -104,7 +128,7 @@ def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message
     try:
         change = commit = None
         if "Table" in said:
-            content = orjson.loads(data or b"")
+            content = orjson.loads(_plain(data or b""))
             rows = [tuple(row) for row in content["rows"]]
             change = Change(said["Table"], Op(said["Op"]), tuple(content["columns"]), rows)
         if "Position" in said:

@@ -113,7 +113,7 @@ class Case:
         found = compare(self._field.rows, self.centre.rows)
         twice = [said for said in found.references if said.endswith("is there 2 times")]
         assert [said.split()[0] for said in twice] == list(doubled)
-        assert replace(found, references=found.references - set(twice)) == Difference()
+        assert replace(found, references=found.references - set(twice)) == Difference(), found
         assert reordered(self._acts, arrival_acts(self.proxy.arrivals)) == []
         waiting = self.waiting()
         assert (waiting.waiting_rows, [each.reason for each in waiting.parked]) == (0, list(parked))

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zstandard import FRAME_HEADER, ZstdCompressor
 
 from replicator.change import Change, Commit, Op, Position, Rollback
 from replicator.errors import OutboxError
@@ -154,3 +155,30 @@ def test_strangers_are_refused(written: dict[str, str] | None) -> None:
 def test_names_become_different_tokens(one: str, other: str) -> None:
     assert (token(one) == token(other)) == (one == other)
     assert all(sign not in token(one) for sign in ".*> \t")
+
+
+def test_a_large_body_is_compressed() -> None:
+    rows = [("2026-03-01T00:00:00", 1, kind, None, 20.5) for kind in range(500)]
+    change = Change("Reading", Op.INSERT, ("time", "nodeId", "type", "locationId", "value"), rows)
+    message = Message("g", 1, 0, change)
+    written = body(message)
+    assert len(written) < 5_000
+    assert message_of(headers(message), written) == message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [FRAME_HEADER, FRAME_HEADER + b"\xff" * 20, ZstdCompressor().compress(b"x" * 65)[:-4]],
+    ids=["nothing", "garbage", "cut"],
+)
+def test_what_cannot_be_unpacked_is_refused(data: bytes) -> None:
+    change = Change("Reading", Op.INSERT, ("value",), [(1.5,)])
+    with pytest.raises(OutboxError, match="not one of ours"):
+        message_of(headers(Message("g", 1, 0, change)), data)
+
+
+def test_a_body_that_claims_to_be_huge_is_refused_before_it_is_unpacked() -> None:
+    change = Change("Reading", Op.INSERT, ("value",), [(1.5,)])
+    huge = ZstdCompressor().compress(bytes(65 << 20))
+    with pytest.raises(OutboxError, match="claims"):
+        message_of(headers(Message("g", 1, 0, change)), huge)
