@@ -12,13 +12,6 @@ from tests.fire.zygote import Zygote
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    """Forks commands."""
-    with Zygote() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def field(
     mariadb: PrivateMariaDB, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Field]:

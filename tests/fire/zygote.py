@@ -1,7 +1,7 @@
 """A process that has imported the program once and forks for every command: 20 ms in place of 800.
 
-    zygote = Zygote()
-    ended = zygote.run(["ship", "--once"], folder, die=("POST bulk", 1))
+    with Zygote() as zygote:
+        ended = zygote.run(["ship", "--once"], folder, die=("POST bulk", 1))
 
 The child is the real command in a process of its own, with its own connections, that really dies.
 """
@@ -14,7 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,15 +90,20 @@ def _be(
     hurry: float = 1.0,
     stop: float = 0.0,
     checkpoint: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> int:
     """The child: one command with its watchers.
 
     ``hurry``: waits are so much shorter, and noted. ``stop``: SIGTERM after so many seconds, for a
     command that runs until it is stopped. ``checkpoint``: pages after which SQLite makes one.
+    ``environment``: all its variables; without, those of the tests.
     """
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
 
     signal.alarm(_LONGEST)
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
     if stop:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         signal.setitimer(signal.ITIMER_REAL, stop, _LONGEST)
@@ -116,6 +122,9 @@ def _be(
         main(list(argv), prog_name="replicator")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  # what the interpreter would do at its end
+        traceback.print_exc()
+        return 1
     return 0
 
 
