@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,8 @@ def field(
     """A station that stands still, and its stages."""
     yield Field(mariadb, tmp_path_factory.mktemp("stages"), zygote)
     mariadb.execute(f"DROP DATABASE {DATABASE}", f"DROP DATABASE {DATABASE}_witness")
+
+
+@pytest.fixture(scope="session")
+def _stream_numbers() -> Iterator[int]:
+    return itertools.count(1)
