@@ -2,8 +2,8 @@
 
 A step is what changes something that lasts: a commit in one of the outbox's files ("settle", by
 the tables written), a request ("POST bulk"), or a message to NATS ("NATS end"). Steps are seen from
-outside the program, by SQLite's own trace, by the socket and by NATS' client library, so the program
-has no hook for its tests, and a step that nobody thought of is seen as well.
+outside the program, by SQLite's own trace, by the socket and by NATS' client library, so it has no
+hook for its tests, and a step that nobody thought of is seen as well.
 
 Dying *after* a step, say after the reply and before it is settled, is dying before the next one:
 nothing that lasts happens in between. A look-up (GET) is no step, for the same reason.
@@ -168,4 +168,4 @@ def watch_messages(steps: Steps) -> None:
             steps.reached(f"NATS {next(known, subject)}")
         await send(self, subject, *arguments, **named)
 
-    Client.publish = publish  # type: ignore[method-assign,assignment]  # in this child alone
+    Client.publish = publish  # type: ignore[method-assign]  # in this child alone

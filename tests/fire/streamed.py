@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from demo.natsd import PrivateNats
 from replicator.change import Change, Commit
@@ -27,7 +28,12 @@ def streamed(
     field: Field, server: PrivateNats, name: str, folder: Path, stream: str
 ) -> Iterator[Case]:
     """A case of a scenario. ``stream``: its name, which no other case has."""
-    keys = {"stream": f"{server.url}/{stream}", "replicas": 1, "max_size": "16 MiB", "keep": 0}
+    keys: dict[str, Any] = {
+        "stream": f"{server.url}/{stream}",
+        "replicas": 1,
+        "max_size": "16 MiB",
+        "keep": 0,
+    }
     bus = Bus([server.url])
     try:
         if name == "tail starts":
@@ -48,7 +54,7 @@ def streamed(
         bus.close()
 
 
-def _save(field: Field, folder: Path, keys: dict[str, object]) -> None:
+def _save(field: Field, folder: Path, keys: dict[str, Any]) -> None:
     """Ship has read what was captured first and delivered it: seqs there are the same each time."""
     with field.case("base", "ours", folder, **keys) as case:
         shutil.rmtree(case.outbox)
