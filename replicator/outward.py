@@ -202,7 +202,8 @@ class _Group:
 
     def add(self, changes: Sequence[Change], commit: Commit | None, entry: int) -> None:
         """The next changes of a transaction, and its end."""
-        for change in changes or [None]:
+        some: Sequence[Change | None] = changes or [None]
+        for change in some:
             self._number += 1
             message = Message(self._name, self._number, self.head.seq, change)
             self._held.append((message, entry))

@@ -82,8 +82,8 @@ def move(
 
 
 @contextmanager
-def _roles(config: Config, *, capture: bool) -> Iterator[None]:
-    """All who write into the folder: tail's role, and that of each ship that has begun."""
+def _roles(config: Config, *, take: bool) -> Iterator[None]:
+    """The roles of all who write into the folder: tail's, and that of each ship that has begun."""
     folder = config.outbox.path
     if not (folder / OUTBOX_FILE).exists():
         raise OutboxError(
@@ -92,9 +92,9 @@ def _roles(config: Config, *, capture: bool) -> Iterator[None]:
             "run this where ship's folder is: [outbox] path",
         )
     with ExitStack() as stack:
-        for role in ("tail", *(["capture"] if capture else [])):
+        for role in ("tail", "capture") if take else ():
             stack.callback(RoleLock(folder, role).release)
-        for destination in config.destinations:
+        for destination in config.destinations if take else ():
             if (folder / destination_file(destination.name)).exists():
                 deliveries = stack.enter_context(opened(config, destination.name))
                 stack.enter_context(ships_role(config, destination.name, deliveries))
@@ -112,7 +112,7 @@ def _outward(config: Config, url: StreamUrl, *, everything: bool, yes: bool, qui
     from replicator.outward import Outward  # noqa: PLC0415  # needs the extra jetstream
 
     folder, names = config.outbox.path, [each.name for each in config.destinations]
-    with closing(bus), _roles(config, capture=True), ExitStack() as stack:
+    with closing(bus), _roles(config, take=yes), ExitStack() as stack:
         writer = stack.enter_context(closing(OutboxWriter(folder, config.outbox.synchronous)))
         reader = stack.enter_context(closing(OutboxReader(folder)))
         settled = 0 if everything else acknowledged_by_all(folder, names)
@@ -153,7 +153,7 @@ def _homeward(config: Config, folder: Path, *, yes: bool) -> Said:
     bus, stream = connection(config, url)
     from replicator.homeward import Homeward  # noqa: PLC0415  # needs the extra jetstream
 
-    with closing(bus), _roles(config, capture=True), ExitStack() as stack:
+    with closing(bus), _roles(config, take=yes), ExitStack() as stack:
         writer = stack.enter_context(closing(OutboxWriter(folder, config.outbox.synchronous)))
         _refuse_other(writer, plain(url))
         shelf = shelf_of(config, bus, stream)
