@@ -132,6 +132,9 @@ def _deliver(
         return False
     refuse_misplaced_folder(config)
     delivering = Delivering(config, destination, duty)
+    if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
+        delivering.close()
+        return True
     duty.up()
     ear = Ear(config.outbox.path, destination.name)
     if delivering.said:

@@ -20,7 +20,7 @@ class Clerk:
     """Writes readings at the station until told to stop."""
 
     def __init__(self, mariadb: PrivateMariaDB, database: str) -> None:
-        self._connect = lambda: mariadb.connect(database)
+        self._mariadb, self._database = mariadb, database
         self.written = 0
 
     @contextmanager
@@ -35,7 +35,7 @@ class Clerk:
             thread.join()
 
     def _write(self, stop: threading.Event) -> None:
-        connection = self._connect()
+        connection = self._mariadb.connect(self._database)
         with connection.cursor() as cursor:
             while not stop.is_set():
                 minute, second = divmod(self.written, 60)
@@ -50,9 +50,7 @@ def folder_only(on_stream: OnStream) -> None:
     """[outbox] path alone, as replicator.ini was at first."""
     world = on_stream.world
     lines = [
-        line
-        for line in world.config.read_text().splitlines()
-        if not line.startswith(("url = nats", "replicas"))
+        line for line in world.config.read_text().splitlines() if not line.startswith("url = nats")
     ]
     world.config.write_text("\n".join(lines) + "\n")
 
