@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "rewind": "replicator.cli.rewind:rewind",
         "replay": "replicator.cli.replay:replay",
         "prune": "replicator.cli.prune:prune",
+        "outbox": "replicator.cli.outbox_move:outbox_",
         "simulate": "replicator.cli.simulate:simulate",
     }
 )

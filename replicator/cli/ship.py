@@ -13,6 +13,7 @@ import click
 
 from replicator.allowance import Hold
 from replicator.cli import streaming
+from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.options import configured
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
@@ -129,7 +130,11 @@ def _deliver(
         duty.alive()
     if stop.is_set():
         return False
+    refuse_misplaced_folder(config)
     delivering = Delivering(config, destination, duty)
+    if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
+        delivering.close()
+        return True
     duty.up()
     ear = Ear(config.outbox.path, destination.name)
     if delivering.said:

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from replicator.catchup import FirstReading
+from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
 from replicator.cli.watch import StreamWatch
 from replicator.config import Config
+from replicator.config.types import StreamUrl
 from replicator.errors import (
     ConfigError,
     OutboxBusy,
@@ -36,6 +38,7 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.shelf import Shelf
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
 
@@ -82,6 +85,7 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
     """Capture into the stream; one process on this machine."""
     lock = RoleLock(config.outbox.path, "capture")
     try:
+        refuse_misplaced_folder(config)
         outbox = _outbox(config)
         settings = tail_settings(config, save_idle_seconds=_SAVE_IDLE_SECONDS)
         beside = FirstReading(source, outbox, settings.snapshot_chunk)
@@ -108,6 +112,7 @@ def read_again(config: Config, *, everything: bool) -> str:
         )
     lock = RoleLock(config.outbox.path, "capture")
     try:
+        refuse_misplaced_folder(config)
         source = StationSource(config)
         outbox = _outbox(config)
         try:
@@ -163,31 +168,16 @@ def _follow(config: Config, stop: Stop) -> None:
 
 @contextmanager
 def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
-    bus, stream = _connection(config)
-    from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
-    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
-
-    url, settings = config.outbox.url, tail_settings(config)
+    url = config.outbox.url
     assert url is not None
+    bus, stream = connection(config, url)
     lock = RoleLock(config.outbox.path, "tail")
     try:
+        refuse_misplaced_folder(config)
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
-        shelf = Shelf(
-            bus, url.stream, config.station.name, config.outbox.reader, config.outbox.replicas
-        )
-        budget = Budget(
-            settings.folder,
-            settings.destinations,
-            settings.max_bytes,
-            settings.keep_seconds,
-            settings.housekeeping_seconds,
-        )
-        house = House(
-            writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
-        )
-        bell = Bell(settings.folder, settings.destinations)
+        bell = Bell(config.outbox.path, tail_settings(config).destinations)
         board = StatusBoard(writer.database)
-        feed = Feed(bus, stream, shelf, writer, house, bell.ring)
+        feed = feed_of(config, bus, stream, writer, bell.ring)
         try:
             yield feed, board
         except ReplicatorError as error:
@@ -202,14 +192,50 @@ def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
         lock.release()
 
 
+def feed_of(
+    config: Config,
+    bus: Bus,
+    stream: StationStream,
+    writer: OutboxWriter,
+    announce: Callable[[], None] = lambda: None,
+    move: str = "",
+) -> Feed:
+    """What fills a folder, within its budget."""
+    from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
+
+    settings = tail_settings(config)
+    budget = Budget(
+        settings.folder,
+        settings.destinations,
+        settings.max_bytes,
+        settings.keep_seconds,
+        settings.housekeeping_seconds,
+    )
+    house = House(
+        writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
+    )
+    feed = Feed(bus, stream, shelf_of(config, bus, stream), writer, house, announce, move)
+    return feed
+
+
+def shelf_of(config: Config, bus: Bus, stream: StationStream) -> Shelf:
+    """What lies beside the stream."""
+    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
+
+    outbox = config.outbox
+    return Shelf(bus, stream.name, stream.station, outbox.reader, outbox.replicas)
+
+
 def _outbox(config: Config) -> JetStreamOutbox:
-    bus, stream = _connection(config)
+    assert config.outbox.url is not None
+    bus, stream = connection(config, config.outbox.url)
     from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
 
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
-def _connection(config: Config) -> tuple[Bus, StationStream]:
+def connection(config: Config, url: StreamUrl) -> tuple[Bus, StationStream]:
+    """To a stream. Raises ConfigError where the extra is missing."""
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
             "an outbox on NATS needs the extra jetstream",
@@ -219,7 +245,5 @@ def _connection(config: Config) -> tuple[Bus, StationStream]:
     from replicator.jetstream.bus import Bus  # noqa: PLC0415
     from replicator.jetstream.stream import StationStream  # noqa: PLC0415
 
-    url = config.outbox.url
-    assert url is not None
     bus = Bus(url.servers)
     return bus, StationStream(bus, url.stream, config.station.name)

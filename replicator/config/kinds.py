@@ -166,7 +166,7 @@ def _database_url(text: str) -> str:
     return text
 
 
-def _outbox_url(text: str) -> StreamUrl | Path:
+def outbox_url(text: str) -> StreamUrl | Path:
     """Where the outbox is: a folder, or a stream on NATS servers."""
     expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM")
     if text.startswith(_SQLITE) and len(text) > len(_SQLITE):
@@ -211,5 +211,5 @@ URL = Kind("URL", _url)
 NAMES = Kind("host names, separated by commas", _names)
 LISTEN = Kind("host:port", _listen)
 WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)
-OUTBOX_URL = Kind("`sqlite:///FOLDER` or `nats://HOST[,HOST]/STREAM`", _outbox_url)
+OUTBOX_URL = Kind("`sqlite:///FOLDER` or `nats://HOST[,HOST]/STREAM`", outbox_url)
 DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)
