@@ -36,6 +36,7 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.security import Security
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
 
@@ -209,6 +210,15 @@ def _outbox(config: Config) -> JetStreamOutbox:
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
+def _security(config: Config) -> Security:
+    from replicator.jetstream.security import Security  # noqa: PLC0415
+
+    outbox = config.outbox
+    assert outbox.url is not None
+    tls = outbox.url.tls or outbox.ca_file is not None or outbox.cert_file is not None
+    return Security(tls, outbox.ca_file, outbox.cert_file, outbox.key_file, outbox.credentials_file)
+
+
 def _connection(config: Config) -> tuple[Bus, StationStream]:
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
@@ -221,5 +231,5 @@ def _connection(config: Config) -> tuple[Bus, StationStream]:
 
     url = config.outbox.url
     assert url is not None
-    bus = Bus(url.servers)
+    bus = Bus(url.servers, _security(config))
     return bus, StationStream(bus, url.stream, config.station.name)
