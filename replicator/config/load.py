@@ -143,6 +143,7 @@ class _Builder:
             self._section(name) for name in ("outbox", "alarm", "log", "central")
         )
         outbox = self._place_outbox(outbox)
+        outbox["hub"] = outbox["hub"] or ""
         self._look_at_keys(outbox)
         web = self._web()
         destinations = [self._destination(name) for name in self._sources.destinations]

@@ -166,6 +166,14 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "outbox",
+        "hub",
+        kinds.TEXT,
+        "",
+        "At a station with a NATS server of its own, a leaf node: JetStream domain of the hub that"
+        " sources the stream. tail removes here what is settled there (docs/scaling.md).",
+    ),
+    Key(
+        "outbox",
         "replicas",
         kinds.whole(1, 5),
         "3",

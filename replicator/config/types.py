@@ -77,6 +77,7 @@ class OutboxConfig:
     cert_file: Path | None
     key_file: Path | None
     credentials_file: Path | None
+    hub: str
     replicas: int
     reader: str
     synchronous: Literal["FULL", "NORMAL"]

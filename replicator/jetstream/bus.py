@@ -46,9 +46,12 @@ Call = Callable[[JetStreamContext], Awaitable[T]]
 class Bus:
     """One connection, made when it is first needed, and again when it was lost."""
 
-    def __init__(self, servers: Sequence[str], security: Security | None = None) -> None:
+    def __init__(
+        self, servers: Sequence[str], security: Security | None = None, domain: str = ""
+    ) -> None:
         self._servers = list(servers)
         self._security = security or Security()
+        self._domain = domain or None  # of JetStream: whose servers are asked through a leaf
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,7 +99,7 @@ class Bus:
         if self._client is None or not self._client.is_connected:
             await self._shut_client()
             self._client = await _connected(self._servers, self._security)
-            self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
+            self._js = self._client.jetstream(timeout=ANSWER_SECONDS, domain=self._domain)
         assert self._js is not None
         return await make(self._js)
 
