@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "replay": "replicator.cli.replay:replay",
         "prune": "replicator.cli.prune:prune",
         "simulate": "replicator.cli.simulate:simulate",
+        "leaf": "replicator.cli.leaf:leaf",
     }
 )
 
