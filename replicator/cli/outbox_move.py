@@ -108,7 +108,7 @@ def _outward(config: Config, url: StreamUrl, *, everything: bool, yes: bool, qui
             f"[outbox] url = {plain(config.outbox.url)}",
             "from one stream to another: move to the folder first",
         )
-    bus, stream = connection(config, url)
+    bus, stream = connection(config, url, leaf=bool(config.outbox.hub))
     from replicator.outward import Outward  # noqa: PLC0415  # needs the extra jetstream
 
     folder, names = config.outbox.path, [each.name for each in config.destinations]
@@ -150,7 +150,7 @@ def _homeward(config: Config, folder: Path, *, yes: bool) -> Said:
             f"[outbox] path = {config.outbox.path}",
             "to move back, the configuration still names the stream: [outbox] url",
         )
-    bus, stream = connection(config, url)
+    bus, stream = connection(config, url, leaf=bool(config.outbox.hub))
     from replicator.homeward import Homeward  # noqa: PLC0415  # needs the extra jetstream
 
     with closing(bus), _roles(config, take=yes), ExitStack() as stack:

@@ -38,6 +38,7 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.security import Security
     from replicator.jetstream.shelf import Shelf
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
@@ -93,7 +94,7 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
             yield (
                 Capture(source, outbox, beside, settings),
                 _LastSaid(duty),
-                StreamWatch(config, outbox),
+                StreamWatch(config, outbox, _trimming(config)),
             )
         finally:
             outbox.close()
@@ -228,13 +229,13 @@ def shelf_of(config: Config, bus: Bus, stream: StationStream) -> Shelf:
 
 def _outbox(config: Config) -> JetStreamOutbox:
     assert config.outbox.url is not None
-    bus, stream = connection(config, config.outbox.url)
+    bus, stream = connection(config, config.outbox.url, leaf=bool(config.outbox.hub))
     from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
 
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
-def connection(config: Config, url: StreamUrl) -> tuple[Bus, StationStream]:
+def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[Bus, StationStream]:
     """To a stream. Raises ConfigError where the extra is missing."""
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
@@ -245,5 +246,47 @@ def connection(config: Config, url: StreamUrl) -> tuple[Bus, StationStream]:
     from replicator.jetstream.bus import Bus  # noqa: PLC0415
     from replicator.jetstream.stream import StationStream  # noqa: PLC0415
 
-    bus = Bus(url.servers)
-    return bus, StationStream(bus, url.stream, config.station.name)
+    bus = Bus(url.servers, _security(config, url))
+    return bus, StationStream(bus, url.stream, config.station.name, leaf=leaf)
+
+
+def _security(config: Config, url: StreamUrl) -> Security:
+    from replicator.jetstream.security import Security  # noqa: PLC0415
+
+    outbox = config.outbox
+    tls = url.tls or outbox.ca_file is not None or outbox.cert_file is not None
+    return Security(tls, outbox.ca_file, outbox.cert_file, outbox.key_file, outbox.credentials_file)
+
+
+def add_leaf(config: Config, station: str, domain: str) -> bool:
+    """Let the hub's stream source a station's from its domain; False: it does already."""
+    url, outbox = config.outbox.url, config.outbox
+    if url is None:
+        raise ConfigError(
+            "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
+        )
+    bus, _ = connection(config, url)
+    from replicator.jetstream.leaves import add_source  # noqa: PLC0415
+
+    try:
+        return add_source(
+            bus, url.stream, station, domain, replicas=outbox.replicas, max_bytes=outbox.max_size
+        )
+    finally:
+        bus.close()
+
+
+def _trimming(config: Config) -> Callable[[], int] | None:
+    """What removes from a leaf's stream what the hub has settled; None: this is no leaf."""
+    url, outbox = config.outbox.url, config.outbox
+    if not outbox.hub:
+        return None
+    assert url is not None
+    _, leaf = connection(config, url)
+    from replicator.jetstream.bus import Bus  # noqa: PLC0415
+    from replicator.jetstream.leaves import Trimmer  # noqa: PLC0415
+    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
+
+    bus = Bus(url.servers, _security(config, url), outbox.hub)
+    hub = StationStream(bus, url.stream, config.station.name)
+    return Trimmer(leaf, hub, shelf_of(config, bus, hub)).trim
