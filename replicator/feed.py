@@ -115,9 +115,11 @@ class Feed:
 
     def _open(self) -> StationReader:
         """Begin behind what is here, if the stream still says the same of it."""
-        head = self._stream.head()
-        if head.end is not None:
-            refuse_sealed(head.end.message.writer, self._stream.station, self._move)
+        newest = self._stream.newest()
+        if newest is not None and newest.origin is None:
+            newest = self._stream.head().end
+        if newest is not None:
+            refuse_sealed(newest.message.writer, self._stream.station, self._move)
         fed_to: int | None = self._writer.fed_to or None
         head: int | None = None
         if fed_to is None:
