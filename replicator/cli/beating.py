@@ -46,8 +46,8 @@ class Heart:
         destination: DestinationConfig,
         address: Address,
         known: Callable[[], Dialect | None],
-        holder: Holder | None = None,
         wall: Callable[[], float] = time.time,
+        holder: Holder | None = None,
     ) -> None:
         self._known = known
         self._holder = holder

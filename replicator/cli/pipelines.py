@@ -158,7 +158,7 @@ class Delivering:
             self.deliveries.database, told=lambda status: duty.say(status.words)
         )
         self.attempts = Attempts(self.deliveries.database, self.deliveries.path)
-        self.heart = Heart(config, destination, address(destination), self._kind, holder)
+        self.heart = Heart(config, destination, address(destination), self._kind, holder=holder)
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self._look)
         traffic = Traffic(self.deliveries.database, self.deliveries.path)
         self.allowance = Allowance(destination, traffic)
