@@ -36,6 +36,7 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.security import Security
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
 
@@ -89,7 +90,7 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
             yield (
                 Capture(source, outbox, beside, settings),
                 _LastSaid(duty),
-                StreamWatch(config, outbox),
+                StreamWatch(config, outbox, _trimming(config)),
             )
         finally:
             outbox.close()
@@ -203,13 +204,39 @@ def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
 
 
 def _outbox(config: Config) -> JetStreamOutbox:
-    bus, stream = _connection(config)
+    bus, stream = _connection(config, leaf=bool(config.outbox.hub))
     from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
 
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
-def _connection(config: Config) -> tuple[Bus, StationStream]:
+def _trimming(config: Config) -> Callable[[], int] | None:
+    """What removes from a leaf's stream what the hub has settled; None: this is no leaf."""
+    url, outbox = config.outbox.url, config.outbox
+    if not outbox.hub:
+        return None
+    _, leaf = _connection(config)
+    from replicator.jetstream.bus import Bus  # noqa: PLC0415
+    from replicator.jetstream.leaves import Trimmer  # noqa: PLC0415
+    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
+    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
+
+    assert url is not None
+    bus, station = Bus(url.servers, _security(config), outbox.hub), config.station.name
+    hub = StationStream(bus, url.stream, station)
+    return Trimmer(leaf, hub, Shelf(bus, url.stream, station, outbox.reader, outbox.replicas)).trim
+
+
+def _security(config: Config) -> Security:
+    from replicator.jetstream.security import Security  # noqa: PLC0415
+
+    outbox = config.outbox
+    assert outbox.url is not None
+    tls = outbox.url.tls or outbox.ca_file is not None or outbox.cert_file is not None
+    return Security(tls, outbox.ca_file, outbox.cert_file, outbox.key_file, outbox.credentials_file)
+
+
+def _connection(config: Config, *, leaf: bool = False) -> tuple[Bus, StationStream]:
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
             "an outbox on NATS needs the extra jetstream",
@@ -221,5 +248,5 @@ def _connection(config: Config) -> tuple[Bus, StationStream]:
 
     url = config.outbox.url
     assert url is not None
-    bus = Bus(url.servers)
-    return bus, StationStream(bus, url.stream, config.station.name)
+    bus = Bus(url.servers, _security(config))
+    return bus, StationStream(bus, url.stream, config.station.name, leaf=leaf)

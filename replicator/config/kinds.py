@@ -47,7 +47,8 @@ _MOST_WINDOWS = 24
 _DATABASE_URL = re.compile(r"[a-z0-9+_]+://(?:[^:/@]*(?::(?P<password>[^@]*))?@)?.*", re.ASCII)
 _SQLITE = "sqlite:///"
 _NATS_URL = re.compile(
-    r"nats://(?P<login>[^@/,]+@)?(?P<hosts>[^@/?#]+)/(?P<stream>[A-Za-z0-9_-]{1,64})", re.ASCII
+    r"(?P<scheme>nats|tls)://(?P<login>[^@/,]+@)?(?P<hosts>[^@/?#]+)/(?P<stream>[A-Za-z0-9_-]{1,64})",
+    re.ASCII,
 )
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "no": False,
@@ -168,7 +169,7 @@ def _database_url(text: str) -> str:
 
 def _outbox_url(text: str) -> StreamUrl | Path:
     """Where the outbox is: a folder, or a stream on NATS servers."""
-    expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM")
+    expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM (tls:// too)")
     if text.startswith(_SQLITE) and len(text) > len(_SQLITE):
         return Path(text.removeprefix(_SQLITE))
     match = _NATS_URL.fullmatch(text)
@@ -180,7 +181,8 @@ def _outbox_url(text: str) -> StreamUrl | Path:
         parts = urlsplit(f"nats://{host}")  # raises ValueError for a broken IPv6 address
         if not parts.hostname or parts.port == 0:  # raises ValueError when it is no port
             raise expected
-    return StreamUrl(tuple(f"nats://{login}{host}" for host in hosts), match["stream"])
+    servers = tuple(f"{match['scheme']}://{login}{host}" for host in hosts)
+    return StreamUrl(servers, match["stream"], match["scheme"] == "tls")
 
 
 def _windows(text: str) -> tuple[Window, ...]:

@@ -143,6 +143,8 @@ class _Builder:
             self._section(name) for name in ("outbox", "alarm", "log", "central")
         )
         outbox = self._place_outbox(outbox)
+        outbox["hub"] = outbox["hub"] or ""
+        self._look_at_keys(outbox)
         web = self._web()
         destinations = [self._destination(name) for name in self._sources.destinations]
         self._stop_on_mistakes()
@@ -170,6 +172,17 @@ class _Builder:
             where = given["url"].where
             self._mistakes.append(f"{where}: [outbox] url and path both name a folder; keep one")
         return {**values, "path": url, "url": None}
+
+    def _look_at_keys(self, values: dict[str, Any]) -> None:
+        """Certificate and key go together; what is secret is for its owner alone."""
+        given = self._sources.values["outbox"]
+        for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+            if values[name] is not None and values[other] is None:
+                self._mistakes.append(f"{given[name].where}: [outbox] {name} needs {other}")
+        for name in ("key_file", "credentials_file"):
+            path = values[name]
+            if path is not None and path.exists():  # one that is not: said by whoever connects
+                self._warn_if_readable(path)
 
     def _web(self) -> dict[str, Any]:
         values = self._section("web")

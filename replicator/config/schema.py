@@ -143,6 +143,37 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "outbox",
+        "ca_file",
+        kinds.PATH,
+        "",
+        "CA certificate of the NATS servers, in place of the system's own; turns on TLS, as tls://"
+        " in url does.",
+    ),
+    Key(
+        "outbox",
+        "cert_file",
+        kinds.PATH,
+        "",
+        "Our certificate for NATS servers that ask for one (mutual TLS); turns on TLS.",
+    ),
+    Key("outbox", "key_file", kinds.PATH, "", "Its private key, without a passphrase."),
+    Key(
+        "outbox",
+        "credentials_file",
+        kinds.PATH,
+        "",
+        "Who we are to the NATS servers: a .creds file, or one with the seed of a user's nkey.",
+    ),
+    Key(
+        "outbox",
+        "hub",
+        kinds.TEXT,
+        "",
+        "At a station with a NATS server of its own, a leaf node: JetStream domain of the hub that"
+        " sources the stream. tail removes here what is settled there (docs/scaling.md).",
+    ),
+    Key(
+        "outbox",
         "replicas",
         kinds.whole(1, 5),
         "3",

@@ -54,10 +54,14 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamUrl:
-    """A stream on NATS servers, each as nats://host:port with whoever logs in there."""
+    """A stream on NATS servers, each as nats://host:port with whoever logs in there.
+
+    ``tls``  the URL begins with tls://
+    """
 
     servers: tuple[str, ...] = field(repr=False)
     stream: str
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class OutboxConfig:
 
     path: Path
     url: StreamUrl | None
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+    credentials_file: Path | None
+    hub: str
     replicas: int
     reader: str
     synchronous: Literal["FULL", "NORMAL"]

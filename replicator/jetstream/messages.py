@@ -20,6 +20,7 @@ from replicator.outbox.clock import parse, text
 from replicator.outbox.place import SnapshotPlace
 
 _PREFIX = "Replicator-"
+_SOURCE = "Nats-Stream-Source"
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 
@@ -123,6 +124,19 @@ def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message
             "a message in the stream is not one of ours",
             f"{type(error).__name__}: {error}",
             "only replicator may publish to the stream's subjects",
+        ) from error
+
+
+def origin_of(written: Mapping[str, str] | None) -> int | None:
+    """Seq that a message had in the stream it was sourced from; None: it was stored right here."""
+    said = (written or {}).get(_SOURCE, "").split()
+    try:
+        return int(said[1]) if said else None
+    except (IndexError, ValueError) as error:
+        raise OutboxError(
+            "a message does not say where it was sourced from",
+            f"{_SOURCE}: {' '.join(said)}",
+            "only NATS servers may write this header",
         ) from error
 
 
