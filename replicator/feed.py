@@ -18,6 +18,7 @@ from replicator.errors import OutboxUnavailable
 from replicator.jetstream.assembly import Again, Assembly, Landed
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.reader import StationReader
+from replicator.jetstream.seal import refuse_sealed
 from replicator.jetstream.shelf import Reference, Shelf
 from replicator.jetstream.stream import StationStream
 from replicator.outbox.store import translated
@@ -40,6 +41,7 @@ class Feed:
     """Fills one folder from one station's part of a stream. The caller holds tail's lock there.
 
     ``announce``  called when rows have become durable
+    ``move``      of which the feed is a part: its own seal does not stop it
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Feed:
         writer: OutboxWriter,
         house: Keeper,
         announce: Callable[[], None] = lambda: None,
+        move: str = "",
     ) -> None:
+        self._move = move
         self._bus = bus
         self._stream = stream
         self._shelf = shelf
@@ -111,6 +115,9 @@ class Feed:
 
     def _open(self) -> StationReader:
         """Begin behind what is here, if the stream still says the same of it."""
+        newest = self._stream.head().end
+        if newest is not None:
+            refuse_sealed(newest.message.writer, self._stream.station, self._move)
         fed_to: int | None = self._writer.fed_to or None
         head: int | None = None
         if fed_to is None:

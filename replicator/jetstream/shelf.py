@@ -22,7 +22,7 @@ from nats.js.kv import KeyValue
 from replicator.change import Value
 from replicator.errors import OutboxTaken
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
-from replicator.jetstream.messages import token
+from replicator.naming import token
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,27 @@ class Shelf:
             return found
 
         return self._bus.call(ask)
+
+    def readers(self) -> set[str]:
+        """Names, as tokens, under which the station is read."""
+
+        async def ask(js: JetStreamContext) -> set[str]:
+            kv = await self._open(js)
+            found = await _values(kv, f"settled.{token(self._station)}.*")
+            return {key.rsplit(".", 1)[-1] for key in found}
+
+        return self._bus.call(ask)
+
+    def clear(self) -> None:
+        """Remove all the station's keys."""
+
+        async def ask(js: JetStreamContext) -> None:
+            kv = await self._open(js)
+            for kind in ("settled", "reference"):
+                for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
+                    await kv.purge(key)
+
+        self._bus.call(ask)
 
     async def _open(self, js: JetStreamContext) -> KeyValue:
         try:
