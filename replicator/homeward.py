@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from replicator.errors import OutboxError, OutboxTaken
 from replicator.feed import Feed
 from replicator.jetstream.bus import Bus
-from replicator.jetstream.messages import Message, token
+from replicator.jetstream.messages import Message
 from replicator.jetstream.seal import seal_of, sealed
 from replicator.jetstream.shelf import Shelf
 from replicator.jetstream.stream import StationStream, publish_end
+from replicator.naming import token
 from replicator.outbox.home import Home, hand_over, home_of, set_home
 from replicator.outbox.writer import OutboxWriter
 

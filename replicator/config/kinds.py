@@ -155,6 +155,13 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _patterns(text: str) -> tuple[str, ...]:
+    patterns = tuple(pattern.strip() for pattern in text.split(","))
+    if not all(patterns):
+        raise ValueError("not names or patterns such as *, north-*")
+    return patterns
+
+
 def password_of(url: str) -> str:
     """The password inside a database URL as it stands there, "" where there is none."""
     match = _DATABASE_URL.fullmatch(url)
@@ -210,6 +217,7 @@ PATH = Kind("path", Path)
 SECRET_FILE = Kind("path of a file that holds the secret", Path)
 BOOLEAN = Kind("`yes` or `no`", _boolean)
 URL = Kind("URL", _url)
+PATTERNS = Kind("names or patterns, separated by commas", _patterns)
 NAMES = Kind("host names, separated by commas", _names)
 LISTEN = Kind("host:port", _listen)
 WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)

@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " [destination NAME].",
         "alarm": "When `replicator backlog` and `replicator status` warn, and `backlog --check`"
         " ends with 1 (warning) or 2 (critical). 0 turns one off.",
+        "fleet": "Several shippers that share many stations of one stream (docs/scaling.md).",
         "log": "What replicator says about itself.",
         "central": "The central server that `replicator central` runs; a station needs none.",
         "web": "The page, /metrics and /healthz of `replicator web`.",
@@ -314,6 +315,30 @@ KEYS: tuple[Key, ...] = (
         kinds.duration(0),
         "15 min",
         "A daemon that runs has noted nothing for so long.",
+    ),
+    Key(
+        "fleet",
+        "stations",
+        kinds.PATTERNS,
+        "",
+        "Which stations of the stream `replicator ship` shares with the other shippers: names, with"
+        " * and ? in them. Set, and ship is one of a fleet; each station has a folder of its own in"
+        " [outbox] path, and other commands take --station.",
+    ),
+    Key(
+        "fleet",
+        "lease",
+        kinds.duration(1),
+        "10 s",
+        "How long a shipper may be silent before others take its stations; the same on all.",
+    ),
+    Key(
+        "fleet",
+        "desk",
+        kinds.duration(1),
+        "15 s",
+        "How often what delivery knows (cursors, mappings, parked rows) is kept beside the stream"
+        " when it has changed; also for the one shipper of a single station.",
     ),
     Key(
         "log",

@@ -7,6 +7,7 @@ replicator.ini; ``password_file`` and ``token_file`` have already been read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -119,6 +120,19 @@ class AlarmConfig:
     parked_critical: int
     purge_critical: float
     silent_warning: float
+
+
+@dataclass(frozen=True, slots=True)
+class FleetConfig:
+    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds."""
+
+    stations: tuple[str, ...]
+    lease: float
+    desk: float
+
+    def has(self, station: str) -> bool:
+        """Whether a station belongs to the fleet."""
+        return any(fnmatchcase(station, pattern) for pattern in self.stations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ message there is where capture stands, and a group without its end never happene
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from zstandard import (
 
 from replicator.change import Change, Commit, Op, Position
 from replicator.errors import OutboxError
+from replicator.naming import token
 from replicator.outbox.clock import parse, text
 from replicator.outbox.place import SnapshotPlace
 
@@ -31,7 +31,6 @@ _SMALL = 1_024  # bytes; less is stored as it is
 _LEVEL = 1
 _LARGEST = 64 << 20  # bytes of JSON in a message
 _SOURCE = "Nats-Stream-Source"
-_PLAIN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,6 @@ class Subjects:
     part: str
     end: str
     all: str
-
-
-def token(name: str) -> str:
-    """A name as one token of a subject, also of a key: "Höhe 3" → "H=C3=B6he=203"."""
-    return _PLAIN.sub(lambda found: "".join(f"={b:02X}" for b in found[0].encode()), name)
 
 
 def subjects(stream: str, station: str) -> Subjects:

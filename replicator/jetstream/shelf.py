@@ -22,7 +22,7 @@ from nats.js.kv import KeyValue
 from replicator.change import Value
 from replicator.errors import OutboxTaken, OutboxUnavailable
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
-from replicator.jetstream.messages import token
+from replicator.naming import token
 
 
 @dataclass(frozen=True, slots=True)
