@@ -6,11 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from replicator.config import Config
 from replicator.outbox.store import Kind
 from replicator.sink.rest import Address
 from replicator.source.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from replicator.jetstream.facts import StreamFacts
 
 _STATEMENT = re.compile(r"(SET GLOBAL|GRANT|ALTER TABLE|REVOKE) ")
 
@@ -19,7 +23,7 @@ _STATEMENT = re.compile(r"(SET GLOBAL|GRANT|ALTER TABLE|REVOKE) ")
 class Finding:
     """One thing looked at.
 
-    ``part``       "configuration", "source", "outbox", "continuity", "destination home"
+    ``part``       "configuration", "source", "outbox", "stream", "continuity", "destination home"
     ``name``       of the check as in docs/check.md; of a table, "table Reading"
     ``ok``         False: replication fails or will; True also for a ``warning``
     ``message``    what is so
@@ -70,15 +74,24 @@ def failed(part: str, name: str, message: str, hint: str, exit_code: int) -> Fin
     return Finding(part, name, False, message, hint, exit_code)
 
 
+class AskStream(Protocol):
+    """Asks the servers of a stream. Both raise what capture would: OutboxError, ConfigError."""
+
+    def facts(self) -> StreamFacts: ...
+    def hub(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is looked at.
 
     ``stores``     the outbox's files, as this configuration has them: path and kind
     ``addresses``  of the enabled destinations, by name
+    ``stream``     None: the outbox is a folder
     """
 
     config: Config
     endpoint: Endpoint
     stores: tuple[tuple[Path, Kind], ...]
     addresses: Mapping[str, Address]
+    stream: AskStream | None = None

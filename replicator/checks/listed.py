@@ -18,6 +18,7 @@ class Check:
 
 
 _C, _S, _O, _K, _D = "configuration", "source", "outbox", "continuity", "destination"
+_N = "stream"
 _LIST = (
     Check(_C, "file", "the configuration was read, and only its owner can change it",
           "whoever can write it can send the rows elsewhere"),
@@ -80,6 +81,18 @@ _LIST = (
           "one that says so at once may lose them; a slow one slows capture"),
     Check(_O, "schema", "the outbox's files are whole enough to open, and of this version",
           "tail and ship would refuse to start, or migrate them first"),
+    Check(_N, "servers", "NATS answers, and takes one writer at a time",
+          "nothing can be captured; the binlog is the overflow"),
+    Check(_N, "settings", "the stream drops nothing by itself", "rows would be lost silently"),
+    Check(_N, "replicas", "as many as [outbox] replicas, all there and up to date",
+          "one more server that dies, and the stream stands, or rows are lost"),
+    Check(_N, "durability", "three replicas", "a power cut takes what was acknowledged last;"
+          " it is read from the binlog again, while that has it"),
+    Check(_N, "room", "less than four fifths of its limit are used",
+          "a full stream takes no more: capture pauses"),
+    Check(_N, "leaves", "a hub hears every station's own server",
+          "what is captured there waits there"),
+    Check(_N, "hub", "a station's own server reaches the hub", "what is captured waits here"),
     Check(_K, "position", "the log still has what capture reads next", "there will be a gap"),
     Check(_K, "gaps", "no gap is open", "rows are missing until it is healed"),
     Check(_K, "log kept", "how long the source keeps what is unread",

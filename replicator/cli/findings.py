@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from replicator.checks import centre, continuity, folder, machine, station
+from replicator.checks import centre, continuity, folder, machine, station, stream
 from replicator.checks.finding import Finding, Target
 from replicator.cli.migrate import stores
 from replicator.cli.pipelines import address, endpoint
+from replicator.cli.streaming import StreamDesk
 from replicator.config import Config
 
 Check = Callable[[Config], Iterable[Finding]]
@@ -15,6 +16,7 @@ _PARTS = (
     machine.configuration,
     station.source,
     folder.outbox,
+    stream.stream,
     continuity.continuity,
     centre.destinations,
 )
@@ -27,6 +29,7 @@ def target(config: Config) -> Target:
         endpoint=endpoint(config),
         stores=tuple((path, kind) for path, kind, _ in stores(config)),
         addresses={one.name: address(one) for one in config.destinations if one.enabled},
+        stream=StreamDesk(config) if config.outbox.url is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from replicator.catchup import FirstReading
@@ -38,6 +38,7 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.facts import StreamFacts
     from replicator.jetstream.security import Security
     from replicator.jetstream.shelf import Shelf
     from replicator.jetstream.stream import StationStream
@@ -248,6 +249,35 @@ def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[B
 
     bus = Bus(url.servers, _security(config, url))
     return bus, StationStream(bus, url.stream, config.station.name, leaf=leaf)
+
+
+class StreamDesk:
+    """Asks what `check` wants to know."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def facts(self) -> StreamFacts:
+        """Of the stream. Raises as ``connection`` and the servers."""
+        url = self._config.outbox.url
+        assert url is not None
+        bus, _ = connection(self._config, url)
+        from replicator.jetstream.facts import stream_facts  # noqa: PLC0415
+
+        with closing(bus):
+            return stream_facts(bus, url.stream)
+
+    def hub(self) -> None:
+        """Raises where it does not answer."""
+        url = self._config.outbox.url
+        assert url is not None
+        from replicator.jetstream.bus import Bus  # noqa: PLC0415
+        from replicator.jetstream.facts import answers  # noqa: PLC0415
+
+        with closing(
+            Bus(url.servers, _security(self._config, url), self._config.outbox.hub)
+        ) as hub:
+            answers(hub)
 
 
 def _security(config: Config, url: StreamUrl) -> Security:

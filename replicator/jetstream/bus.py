@@ -77,6 +77,13 @@ class Bus:
         assert self._client is not None
         return self._client.max_payload
 
+    @property
+    def version(self) -> str:
+        """Of the server that answers. Raises as ``call``."""
+        self.call(_nothing)
+        assert self._client is not None
+        return str(self._client.connected_server_version)
+
     def close(self) -> None:
         """Close the connection."""
         if self._loop is None or self._thread is None:

@@ -197,9 +197,9 @@ async def _end(js: JetStreamContext, stream: StationStream, start: int | None) -
     return Placed(raw.seq, message_of(raw.headers, raw.data), origin_of(raw.headers))
 
 
-def _refuse_losing(name: str, config: StreamConfig) -> None:
-    """A stream that drops rows by itself is no outbox."""
-    wrong = [
+def losing(config: StreamConfig) -> list[str]:
+    """Settings by which a stream drops rows by itself."""
+    return [
         key
         for key, fine in (
             ("discard", config.discard == DiscardPolicy.NEW),
@@ -210,6 +210,11 @@ def _refuse_losing(name: str, config: StreamConfig) -> None:
         )
         if not fine
     ]
+
+
+def _refuse_losing(name: str, config: StreamConfig) -> None:
+    """A stream that drops rows by itself is no outbox."""
+    wrong = losing(config)
     if wrong:
         raise OutboxError(
             f"the stream {name} may drop what is not delivered",
