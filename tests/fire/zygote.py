@@ -150,8 +150,10 @@ def _hurry(steps: Steps, factor: float) -> None:
 
 
 def _serve() -> None:
-    import replicator.cli.main  # noqa: PLC0415  # what every child needs, once
+    from replicator.cli.main import main  # noqa: PLC0415  # what every child needs, once
 
+    for name in main.commands:  # each is imported when it is asked for: here, not in every child
+        assert main.commands[name]
     if importlib.util.find_spec("nats") is not None:
         import replicator.feed  # noqa: PLC0415  # the same
         import replicator.jetstream.writer  # noqa: F401,PLC0415  # the same
