@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from replicator.central.bulk import now
 from replicator.central.problems import Problem
@@ -100,10 +101,7 @@ class Marks:
 
     def reach(self, database: Database, holder: Holder) -> None:
         """The mark is at least this holder's from now on. Raises Problem 409, 503."""
-        known = self._raised.get(holder.station, 0)
-        if known > holder.epoch:
-            raise _superseded(holder, known)
-        if known == holder.epoch:
+        if self._raised.get(holder.station) == holder.epoch:
             return
         try:
             database.write(lambda c: _admit(c, holder, None), references=False)
@@ -112,6 +110,22 @@ class Marks:
         if len(self._raised) >= _REMEMBERED:
             self._raised = {}
         self._raised[holder.station] = holder.epoch
+
+
+def forget(engine: Engine, pattern: str) -> int:
+    """Forget the marks of stations whose names fit a shell pattern; how many there were.
+
+    Only where epochs begin anew: until its next request a station is open to every holder.
+    """
+
+    def work(connection: Connection) -> int:
+        names = connection.execute(sa.select(HOLDING.c.station)).scalars()
+        gone = [name for name in names if fnmatchcase(name, pattern)]
+        for name in gone:
+            connection.execute(sa.delete(HOLDING).where(HOLDING.c.station == name))
+        return len(gone)
+
+    return Database(engine).write(work, references=False)
 
 
 def _admit(connection: Connection, holder: Holder, seq: int | None) -> None:

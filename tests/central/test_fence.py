@@ -287,6 +287,14 @@ def test_a_mark_that_a_backup_lacks_is_made_again(start: Start) -> None:
     assert mark(client.database)[0] == 5
 
 
+def test_marks_can_be_forgotten_where_epochs_begin_anew(central: Client) -> None:
+    central.world()
+    assert [send(central, 5), send(central, 1)] == [200, 409]
+    assert fence.forget(central.database.engine, "station-8*") == 0
+    assert fence.forget(central.database.engine, "station-*") == 1
+    assert [send(central, 1), send(central, 5), send(central, 1)] == [200, 200, 409]
+
+
 def test_a_database_of_the_version_before_gets_its_tables(database_url: str) -> None:
     engine = open_engine(database_url)
     with engine.begin() as connection:
