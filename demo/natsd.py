@@ -21,10 +21,12 @@ class PrivateNats:
     """``with PrivateNats() as server:`` a running server; ``kill()`` is SIGKILL, ``start()`` again.
 
     ``max_file_store``  bytes that all streams may fill
+    ``domain``          of its JetStream, where it has leaves or is one
     ``more``            further lines of its configuration
     """
 
-    def __init__(self, max_file_store: int = 1 << 30, more: str = "") -> None:
+    def __init__(self, max_file_store: int = 1 << 30, more: str = "", domain: str = "") -> None:
+        self._domain = f", domain: {domain}" if domain else ""
         self._more = more
         self.folder = Path(tempfile.mkdtemp(prefix="replicator-nats-"))
         self.port = free_port()
@@ -62,7 +64,7 @@ class PrivateNats:
         config = self.folder / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.folder / "data"}", max_file_store: {self._max} }}\n'
+            f'jetstream {{ store_dir: "{self.folder / "data"}", max_file_store: {self._max}{self._domain} }}\n'
             f"{self._more}"
         )
         self._process = subprocess.Popen(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from replicator.cli import collector
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.cli.wiring import central_settings
 from replicator.config import Config, Listen
 from replicator.config.kinds import LISTEN
@@ -37,7 +37,7 @@ def listen_address(
     "  replicator central --revoke-tokens house-17\n"
     "  replicator central --create-fleet-token shippers > token"
 )
-@configured
+@configured_fleet
 @click.option(
     "--listen",
     callback=listen_address,
