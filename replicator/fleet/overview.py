@@ -1,4 +1,4 @@
-"""The fleet at one moment: its shippers, what they say together, and which stations have none. Pure."""
+"""The fleet at one moment: its shippers, what they say, and which stations have none. Pure."""
 
 from __future__ import annotations
 

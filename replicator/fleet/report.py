@@ -126,8 +126,7 @@ def parsed(said: object, holder: str = "") -> Report:
     """Inverse of ``as_dict``; an empty report for None. Raises ValueError for anything else."""
     if said is None or said == {}:
         return Report()
-    if not isinstance(said, dict):
-        raise ValueError("a report is an object")
+    said = _object(said)
     worst = said.get("worst")
     if not isinstance(worst, list) or len(worst) > MOST:
         raise ValueError(f"a report names at most {MOST} stations")
@@ -143,8 +142,7 @@ def parsed(said: object, holder: str = "") -> Report:
 
 
 def _standing(said: object, holder: str) -> Standing:
-    if not isinstance(said, dict):
-        raise ValueError("a station's standing is an object")
+    said = _object(said)
     return Standing(
         station=_text(said, "station"),
         level=_text(said, "level"),
@@ -155,6 +153,13 @@ def _standing(said: object, holder: str) -> Standing:
         reason=_text(said, "reason"),
         holder=holder,
     )
+
+
+def _object(said: object) -> Mapping[str, object]:
+    match said:
+        case dict():
+            return said
+    raise ValueError("not an object")
 
 
 def _counts(said: Mapping[str, object], name: str) -> dict[str, int]:
@@ -179,7 +184,7 @@ def _seconds(said: Mapping[str, object]) -> float:
 
 
 def _text(said: Mapping[str, object], name: str) -> str:
-    value = said.get(name)
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: not a text")
-    return value
+    match said.get(name):
+        case str(text):
+            return text
+    raise ValueError(f"{name}: not a text")
