@@ -1,4 +1,4 @@
-"""A look over the fleet: the shippers' own words, at the same cost for ten stations and thousands."""
+"""A look over the fleet: the shippers' own words, at the same cost for ten stations and more."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_commands_tell_of_the_fleet(fleet: Fleet) -> None:
     fleet.shipper("dead", b'{"dead": true}')
     shown = fleet.run("backlog")
     assert shown.exit_code == 0, shown.output
-    lines = shown.output.splitlines()
+    lines = shown.stdout.splitlines()
     assert lines[0].startswith("fleet: 28 stations held by 2 shippers: 14 warning; 378 rows wait")
     assert "2 stations without a shipper" in lines[1]
     assert "another version" in lines[2]
@@ -139,16 +139,16 @@ def test_the_commands_tell_of_the_fleet(fleet: Fleet) -> None:
     assert worst[0][1:4] == ["warning", "waiting", "27"]
     assert "b:7" in worst[0]
     assert lines[-1].startswith("and 18 more")
-    found = json.loads(fleet.run("backlog", "--json").output)
+    found = json.loads(fleet.run("backlog", "--json").stdout)
     assert (found["held"], found["unheld"], found["unread"]) == (28, 2, 1)
     assert found["level"] == "warning"
     assert found["total"]["waiting_rows"] == 378
     assert len(found["total"]["worst"]) == 10
-    assert fleet.run("status", "--line").output.strip() == lines[0]
-    assert json.loads(fleet.run("status", "--json").output)["line"] == lines[0]
+    assert fleet.run("status", "--line").stdout.strip() == lines[0]
+    assert json.loads(fleet.run("status", "--json").stdout)["line"] == lines[0]
     checked = fleet.run("backlog", "--check")
     assert checked.exit_code == 1
-    assert checked.output.startswith("WARNING: replicator: fleet: 28 stations")
+    assert checked.stdout.startswith("WARNING: replicator: fleet: 28 stations")
     assert fleet.run("status", "--check").exit_code == 1
     assert fleet.run("backlog", "--house").exit_code == 2
 
