@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,8 +13,9 @@ from replicator.config import Config
 from replicator.errors import ReplicatorError
 from replicator.fleet.report import Standing, as_dict, report_of
 
-_LOG = logging.getLogger("replicator.fleet")
-_SECONDS = 0.1  # of looking, each time it is asked; at least one station is looked at
+_SECONDS = 0.1  # of looking at a time; at least one station is looked at
+_PAUSE = 1.0  # between two such times
+_FRESH = 5.0  # so old may be what is said of a station before it is looked at again
 
 
 def standing_of(station: str, found: Backlog, alarms: Sequence[Alarm]) -> Standing:
@@ -48,7 +48,7 @@ def standing_at(config: Config, station: str) -> Standing:
 
 
 class Reporter:
-    """Of one shipper. ``say`` costs about the same however many stations it holds.
+    """Of one shipper. A look costs about the same however many stations it holds.
 
     ``at``         looks at one station
     ``monotonic``  seconds
@@ -63,18 +63,36 @@ class Reporter:
         self._config = config
         self._at = at
         self._monotonic = monotonic
-        self._known: dict[str, Standing] = {}  # the one that was looked at longest ago comes first
+        # Looked at when, and what was seen; the one of longest ago comes first.
+        self._known: dict[str, tuple[float, Standing]] = {}
+        self._said = as_dict(report_of([]))
 
-    def say(self, held: Iterable[str]) -> dict[str, Any]:
+    def said(self) -> dict[str, Any]:
+        """The report of the last look, at once, from any thread: no disk may hold a lease up."""
+        return self._said
+
+    def run(self, held: Callable[[], Iterable[str]], stopped: Callable[[float], bool]) -> None:
+        """Look again and again; ``stopped(seconds)`` waits, and says whether to end."""
+        while not stopped(_PAUSE):
+            self.look(held())
+
+    def look(self, held: Iterable[str]) -> dict[str, Any]:
         """The report of the stations held now; those not looked at yet are not in it."""
         stations = set(held)
         for name in self._known.keys() - stations:
             del self._known[name]
         until = self._monotonic() + _SECONDS
-        turn = [*sorted(stations - self._known.keys()), *self._known]
-        for name in turn:
+        for name in self._turn(stations):
+            seen = self._at(self._config, name)
             self._known.pop(name, None)
-            self._known[name] = self._at(self._config, name)
+            self._known[name] = (self._monotonic(), seen)
             if self._monotonic() >= until:
                 break
-        return as_dict(report_of(self._known.values()))
+        self._said = as_dict(report_of(seen for _, seen in self._known.values()))
+        return self._said
+
+    def _turn(self, stations: set[str]) -> list[str]:
+        """Whom to look at: who was never, then who was not for some time, longest ago first."""
+        stale = self._monotonic() - _FRESH
+        seen = [name for name, (when, _) in self._known.items() if when <= stale]
+        return [*sorted(stations - self._known.keys()), *seen]
