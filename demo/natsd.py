@@ -64,7 +64,8 @@ class PrivateNats:
         config = self.folder / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.folder / "data"}", max_file_store: {self._max}{self._domain} }}\n'
+            f'jetstream {{ store_dir: "{self.folder / "data"}", '
+            f"max_file_store: {self._max}{self._domain} }}\n"
             f"{self._more}"
         )
         self._process = subprocess.Popen(

@@ -20,7 +20,7 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 
 from replicator.change import Value
-from replicator.errors import OutboxTaken
+from replicator.errors import OutboxTaken, OutboxUnavailable
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
 from replicator.naming import token
 
@@ -88,6 +88,8 @@ class Shelf:
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
             readers = await _values(kv, f"settled.{token(self._station)}.*")
+            if self._key not in readers:  # just written: what came is not all of them
+                raise OutboxUnavailable("the bucket beside the stream does not show all its keys")
             return revision, min(orjson.loads(said)["seq"] for said in readers.values())
 
         self._revision, floor = self._bus.call(ask)
