@@ -316,7 +316,7 @@ def add_leaf(config: Config, station: str, domain: str) -> bool:
         raise ConfigError(
             "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
         )
-    bus, _ = _connection(config)
+    bus, _ = connection(config, url)
     from replicator.jetstream.leaves import add_source  # noqa: PLC0415
 
     try:
