@@ -119,6 +119,8 @@ def main() -> int:
     """See the module."""
     asked = _parser().parse_args()
     namespaces.enter(["-m", "tests.cluster", *sys.argv[1:]])
+    if namespaces.inside():
+        namespaces.set_up()
     with ExitStack() as stack:
         folder = asked.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)

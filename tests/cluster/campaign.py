@@ -9,7 +9,6 @@ from pathlib import Path
 
 from demo.processes import Child, ChildFailed
 from tests.cluster.centre import Centre
-from tests.cluster.history import History
 from tests.cluster.nodes import Nodes
 from tests.cluster.plan import OF_NODES, Planned
 from tests.cluster.report import Event, Struck, rate, recovery
@@ -77,9 +76,7 @@ class Campaign:
         if planned.kind in OF_NODES:
             self.wait(self._nodes.whole, "all replicas to be current, after the fault")
         now = time.monotonic()
-        say(
-            f"{now - self.began:7.1f} s: undone after {undone - at:.1f} s, well after {now - at:.1f}"
-        )
+        say(f"{now - self.began:7.1f} s: undone after {undone - at:.1f}, well after {now - at:.1f}")
         delivered = recovery(self._centre.arrivals, at + grace, now, affected)
         self.struck.append(
             Struck(
@@ -142,9 +139,7 @@ class Campaign:
         began = time.monotonic()
         for writer in self._writers:
             writer.terminate()
-        if not self.wait(
-            lambda: not any([w.running for w in self._writers]), "the stations to end"
-        ):
+        if not self.wait(lambda: not any(w.running for w in self._writers), "the stations to end"):
             return {}, False, time.monotonic() - began
         self.look()
         totals = self._totals()

@@ -15,6 +15,7 @@ from demo.processes import Child
 from demo.sides import MariaDBSide
 from demo.witness import Act, station_acts, watch_station
 from tests.cluster.history import NODES_A_STATION
+from tests.faults.world import until
 
 DATABASE = "central"
 _NEW = (
@@ -47,8 +48,7 @@ class Centre:
             self._database.__enter__()
             self._database.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
             self.start()
-            while not self._answers():
-                time.sleep(0.05)
+            until(self._answers, "the central server's first answer")
             watch_station(self._database, DATABASE)
             self._database.execute(
                 f"ALTER TABLE {DATABASE}_witness.act"

@@ -1,7 +1,8 @@
-"""A network and mounts of our own, where the machine allows: then a node can be cut off, its disk full.
+"""A network and mounts of our own, where the machine allows it.
 
-``enter`` starts the program again inside new user, network and mount namespaces; they are gone
-with its last process, whatever it died of. Nothing of the machine's own network or mounts changes.
+With them a node can be cut off, and its disk be full. ``enter`` starts the program again inside new
+user, network and mount namespaces; they are gone with its last process, whatever it died of.
+Nothing of the machine's own network or mounts changes.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_INSIDE = "REPLICATOR_CLUSTER_INSIDE"
+_INSIDE = "CLUSTER_INSIDE"
 _UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--mount")
-_TRY = "ip link set lo up && mount -t tmpfs none /run && ip link add v type veth && ip link add b type bridge"
+_TRY = (
+    "ip link set lo up && mount -t tmpfs none /run && ip netns add n0"
+    " && ip link add v0 type veth peer name eth0 netns n0 && ip link add br0 type bridge"
+)
 _NET = "10.231.9"
 HOST = f"{_NET}.1"
 
 
 def enter(arguments: Sequence[str]) -> None:
-    """Become ``python ARGUMENTS…`` inside, where that is possible; return where we stay as we are."""
+    """Become ``python ARGUMENTS…`` inside, where that is possible; else return."""
     if _INSIDE in os.environ:
         return
     if not possible():
@@ -36,7 +40,10 @@ def possible() -> bool:
         return False
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     tried = subprocess.run(
-        [*_UNSHARE, "sh", "-c", _TRY], capture_output=True, env={**os.environ, "PATH": path}
+        [*_UNSHARE, "sh", "-c", _TRY],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PATH": path},
     )
     return tried.returncode == 0
 

@@ -25,8 +25,6 @@ class Nodes:
         self._own = namespaces.inside()
         self.partition_by = "network namespaces" if self._own else "SIGSTOP"
         self.disk_by = "a tmpfs that is filled" if self._own else ""
-        if self._own:
-            namespaces.set_up()
         homes = [namespaces.add_node(n) if self._own else ("127.0.0.1", []) for n in range(size)]
         routes = [f"{address}:{free_port()}" for address, _ in homes]
         known = ", ".join(f'"nats://{route}"' for route in routes)

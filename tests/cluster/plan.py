@@ -21,7 +21,7 @@ OF_NODES = frozenset({"stream leader killed", "node cut off", "disk full"})
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """``pause``: seconds before it; ``lasts``: at least so many; ``victim``: a number to choose by."""
+    """``pause``: seconds before it; ``lasts``: at least so many; ``victim``: to choose by."""
 
     kind: Kind
     pause: float

@@ -28,12 +28,11 @@ class Recovery:
 
     def shifted(self, seconds: float) -> Recovery:
         """Counted from so much earlier."""
-        moved = (None if s is None else round(s + seconds, 2) for s in self._seconds)
-        return Recovery(self.stations, *moved, self.never)
-
-    @property
-    def _seconds(self) -> tuple[float | None, float | None, float | None]:
-        return self.first, self.median, self.last
+        first, middle, last = (
+            None if s is None else round(s + seconds, 2)
+            for s in (self.first, self.median, self.last)
+        )
+        return Recovery(self.stations, first, middle, last, self.never)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,8 @@ def recovery(events: Iterable[Event], at: float, until: float, stations: set[int
     never = len(stations) - len(found)
     if not seconds:
         return Recovery(len(stations), None, None, None, never)
-    rounded = (round(s, 2) for s in (seconds[0], median(seconds), seconds[-1]))
-    return Recovery(len(stations), *rounded, never)
+    first, middle, last = (round(s, 2) for s in (seconds[0], median(seconds), seconds[-1]))
+    return Recovery(len(stations), first, middle, last, never)
 
 
 def rate(events: Iterable[Event], at: float, until: float) -> float:

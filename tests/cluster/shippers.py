@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nats.js import JetStreamContext
 
@@ -99,7 +100,7 @@ async def _leases(js: JetStreamContext) -> dict[str, bytes]:
     return found
 
 
-def _field(value: bytes, name: str, other: object) -> object:
+def _field(value: bytes, name: str, other: Any) -> Any:
     try:
         said = json.loads(value or b"{}")
     except ValueError:

@@ -2,10 +2,10 @@
 
     python -m tests.cluster.stations --servers U,U --seed 1 --first 1 --count 50 --rate 1 --notes F
 
-A station is a source that commits ``rate`` transactions a second, whatever happens, and capture that
-begins where the stream says that it stands. SIGTERM: no more is committed; it ends when all that
-was is acknowledged. F has a line ``MONOTONIC STATION NUMBER`` for each acknowledgement, and at the
-end ``total STATION NUMBER`` for each station.
+A station is a source that commits ``rate`` transactions a second, whatever happens, and capture
+that begins where the stream says that it stands. SIGTERM: no more is committed; it ends when all
+that was is acknowledged. F has a line ``MONOTONIC STATION NUMBER`` for each acknowledgement, and at
+the end ``total STATION NUMBER`` for each station.
 """
 
 from __future__ import annotations
