@@ -22,6 +22,7 @@ class PrivateNats:
     """``with PrivateNats() as server:`` a running server; ``kill()`` is SIGKILL, ``start()`` again.
 
     ``max_file_store``  bytes that all streams may fill
+    ``domain``          of its JetStream, where it has leaves or is one
     ``more``            further lines of its configuration
     ``host``            the address it listens on
     ``within``          words before its command, to run it in another network
@@ -31,9 +32,11 @@ class PrivateNats:
         self,
         max_file_store: int = 1 << 30,
         more: str = "",
+        domain: str = "",
         host: str = "127.0.0.1",
         within: Sequence[str] = (),
     ) -> None:
+        self._domain = f", domain: {domain}" if domain else ""
         self._more = more
         self._host = host
         self._within = list(within)
@@ -72,8 +75,11 @@ class PrivateNats:
         log.unlink(missing_ok=True)
         config = self.folder / "nats.conf"
         config.write_text(
-            f'listen: "{self._host}:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.folder / "data"}", max_file_store: {self._max} }}\n'
+            f'listen: "{self._host}:{self.port}"
+'
+            f'jetstream {{ store_dir: "{self.folder / "data"}",'
+            f" max_file_store: {self._max}{self._domain} }}
+"
             f"{self._more}"
         )
         self._process = subprocess.Popen(

@@ -54,6 +54,17 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who delivers a station's rows, where several may take turns.
+
+    ``epoch``  from 1 on, larger with every holding: a destination that fences refuses smaller ones
+    """
+
+    station: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """Stored at the destination, known from its answer or from a look-up there."""
 

@@ -100,6 +100,12 @@ class DestinationUnavailable(ReplicatorError):
         self.after = after  # seconds that the server asked us to wait
 
 
+class HoldingLost(ReplicatorError):
+    """Another shipper delivers this station by now: the central server refused this one's rows."""
+
+    exit_code = 14
+
+
 class DestinationRefused(ReplicatorError):
     """The central server answers, but not to us: credentials, URL, or not such a server."""
 

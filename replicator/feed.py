@@ -18,6 +18,7 @@ from replicator.errors import OutboxUnavailable
 from replicator.jetstream.assembly import Again, Assembly, Landed
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.reader import StationReader
+from replicator.jetstream.seal import refuse_sealed
 from replicator.jetstream.shelf import Reference, Shelf
 from replicator.jetstream.stream import StationStream
 from replicator.outbox.store import translated
@@ -40,6 +41,7 @@ class Feed:
     """Fills one folder from one station's part of a stream. The caller holds tail's lock there.
 
     ``announce``  called when rows have become durable
+    ``move``      of which the feed is a part: its own seal does not stop it
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Feed:
         writer: OutboxWriter,
         house: Keeper,
         announce: Callable[[], None] = lambda: None,
+        move: str = "",
     ) -> None:
+        self._move = move
         self._bus = bus
         self._stream = stream
         self._shelf = shelf
@@ -59,8 +63,11 @@ class Feed:
         self._announce = announce
         self._reader: StationReader | None = None
         self._assembly = Assembly(None)
-        self._landed: list[tuple[int, int]] = []  # (seq in the folder, where its group begins)
-        self._previous = 0
+        self._landed: list[
+            tuple[int, int, int]
+        ] = []  # (seq in the folder, its group begins: here, leaf)
+        self._previous = self._begins = 0
+        self._passed = 0
         self._kept_to = 0
         self.said = ""  # what was done about a stream that fell back; for the caller to empty
 
@@ -74,8 +81,11 @@ class Feed:
             self._keep_house()
         read = reader.fetch(max_wait)
         for each in read:
-            if self._take(self._assembly.take(each.seq, each.message, end=each.end)):
+            if self._take(
+                self._assembly.take(each.seq, each.message, end=each.end, origin=each.origin)
+            ):
                 break
+            self._passed = each.seq
         rows = self._writer.grouped_rows
         self._writer.flush()
         if not self._writer.inside_transaction:
@@ -96,30 +106,38 @@ class Feed:
                     self._writer.rollback()
                 case Landed():
                     self._writer.fed_to, self._writer.snapshot = event.seq, event.place
-                    self._previous = event.previous
+                    self._previous, self._begins = event.previous, event.begins
                 case Again():
-                    start = (self._assembly.head or 0) + 1
+                    start = self._assembly.seq + 1
                     self._reader = StationReader(self._bus, self._stream, start)
                     return True
         return False
 
     def _open(self) -> StationReader:
         """Begin behind what is here, if the stream still says the same of it."""
+        newest = self._stream.head().end
+        if newest is not None:
+            refuse_sealed(newest.message.writer, self._stream.station, self._move)
         fed_to: int | None = self._writer.fed_to or None
+        head: int | None = None
         if fed_to is None:
             self._restore()
         else:
             end = self._stream.end_at(fed_to)
-            there = end.commit.position if end is not None and end.commit is not None else None
-            if there != self._writer.position:
+            commit = end.message.commit if end is not None else None
+            if commit is None or commit.position != self._writer.position:
                 self.said = (
                     f"the stream has fallen back behind message {fed_to}, which was read before;"
                     " reading again all that it holds"
                 )
                 fed_to = None
-            self._previous = end.previous if end is not None else 0
-        self._shelf.claim()
-        self._assembly = Assembly(fed_to)
+            elif end is not None:
+                head = fed_to if end.origin is None else end.origin
+                self._begins = end.message.previous + 1
+                self._previous = end.message.previous if end.origin is None else 0
+        floor = self._shelf.claim()
+        self._assembly = Assembly(head, fed_to or 0, floor)
+        self._passed = fed_to or 0
         self._landed = []
         if fed_to is not None:
             self._remember()
@@ -137,13 +155,13 @@ class Feed:
     def _remember(self) -> None:
         """Where the group begins that brought the newest entry."""
         begins = self._previous + 1
-        if self._landed and self._landed[-1][1] == begins:
+        if self._landed and self._landed[-1][1:] == (begins, self._begins):
             return
         with translated(self._writer.path):
             (last,) = self._writer.database.conn.execute(
                 "SELECT coalesce(max(seq), 0) FROM entry"
             ).fetchone()
-        self._landed.append((last, begins))
+        self._landed.append((last, begins, self._begins))
         if len(self._landed) > _REMEMBERED:
             del self._landed[1::2]
 
@@ -153,7 +171,7 @@ class Feed:
             return
         done = [pair for pair in self._landed if pair[0] <= settled]
         if done:
-            floor = self._shelf.settle(done[-1][1])
+            floor = self._shelf.settle(*done[-1][1:])
             self._stream.purge(floor)
             self._landed = self._landed[len(done) - 1 :]
 
@@ -172,7 +190,7 @@ class Feed:
 
     def read_to_end(self) -> None:
         """Read until what the stream holds now is here. Raises as ``step``."""
-        target = self._stream.head().seq
-        while self._writer.fed_to < target:
-            if not self.step(0.1).busy and self._stream.head().seq < target:
+        target = self._stream.last()
+        while max(self._passed, self._writer.fed_to) < target:
+            if not self.step(0.1).busy and self._stream.last() < target:
                 raise OutboxUnavailable("the stream has fallen back while it was read")

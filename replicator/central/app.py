@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from replicator.central.auth import is_loopback
 from replicator.central.engine import open_engine
+from replicator.central.fence import Marks
 from replicator.central.page import page
 from replicator.central.problems import Problem
 from replicator.central.rest import answer, rest
@@ -32,6 +33,7 @@ def create_app(settings: CentralSettings) -> Flask:
     app = Flask("replicator.central", static_folder=None)
     database = Database(open_engine(settings.database_url))
     app.extensions["replicator"] = database
+    app.extensions["replicator-marks"] = Marks()
     app.config["REPLICATOR"] = settings
     app.url_map.merge_slashes = False  # it would redirect, and lose a POST's body
     app.register_blueprint(rest)

@@ -1,4 +1,4 @@
-"""Who is asking: the station behind a bearer token."""
+"""Who is asking: the station, or the fleet, behind a bearer token."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from replicator.central import tokens
 from replicator.central.problems import Problem
 from replicator.central.settings import CentralSettings
 from replicator.central.store import Database
+from replicator.central.tokens import Caller
 
 
 def is_loopback(host: str) -> bool:
@@ -20,26 +21,27 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def authenticate(database: Database, settings: CentralSettings, header: str | None) -> str:
-    """The station's name for the ``Authorization`` header; "" where none is needed and none came.
+def authenticate(database: Database, settings: CentralSettings, header: str | None) -> Caller:
+    """Who the ``Authorization`` header is of; a nameless one where none is needed and none came.
 
-    Raises Problem 401. With authentication off a token that came along still names the station.
+    Raises Problem 401. With authentication off a token that came along still names its caller.
     """
     token = _bearer(header or "")
 
-    def look(connection: Connection) -> tuple[str | None, bool]:
-        station = tokens.station_of(connection, token) if token else None
-        return station, station is None and tokens.any_token(connection)
+    def look(connection: Connection) -> tuple[Caller | None, bool]:
+        caller = tokens.caller_of(connection, token) if token else None
+        return caller, caller is None and tokens.any_token(connection)
 
+    nobody = Caller("")
     if settings.authentication == "off" and not token:
-        return ""
-    station, configured = database.read(look)
-    if station is not None:
-        return station
+        return nobody
+    caller, configured = database.read(look)
+    if caller is not None:
+        return caller
     if settings.authentication == "off":
-        return ""
+        return nobody
     if is_loopback(settings.host) and not configured:
-        return ""
+        return nobody
     raise Problem(401, "unauthorized", "send a station's token: Authorization: Bearer …")
 
 

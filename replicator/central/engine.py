@@ -122,9 +122,12 @@ def _prepare(engine: Engine) -> None:
                 )
             METADATA.create_all(connection)
         with connection.begin():
-            if _version(connection) is None:
+            found = _version(connection)
+            if found is None:
                 row = {"id": 1, "version": SCHEMA_VERSION}
                 connection.execute(CENTRAL_SCHEMA.insert().values(row))
+            elif found < SCHEMA_VERSION:  # so far an older one lacks tables only, made above
+                connection.execute(CENTRAL_SCHEMA.update().values(version=SCHEMA_VERSION))
 
 
 def _version(connection: Connection) -> int | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from replicator import __version__
-from replicator.central import shapes
+from replicator.central import fence, shapes
 from replicator.central.operation import (
     JSON,
     MEANINGS,
     OF_BODIES,
+    OF_HOLDERS,
     answer,
     failure,
     header,
@@ -32,6 +33,9 @@ _NODE = {
     "required": True,
     "schema": {"$ref": "#/components/schemas/Id"},
 }
+_HEADERS = (fence.STATION_HEADER, fence.EPOCH_HEADER, fence.SEQ_HEADER)
+_HELD: list[Json] = [{"$ref": f"#/components/parameters/{name}"} for name in _HEADERS]
+_CHANGE = (*OF_BODIES, 403, 409)  # what may be wrong with a body and its sender
 _SUMMARIES = {
     GET: "The row with this id in a list, or an empty list.",
     PUT: "Give the row with this id exactly these values; it is made where there is none.",
@@ -65,7 +69,7 @@ def document() -> Json:
                     "description": "Any name, and the token as password.",
                 },
             },
-            "parameters": {"Range": _range()},
+            "parameters": {"Range": _range(), **_holder()},
             "headers": {"Server": header("The server's version.", ".+")},
             "responses": {str(status): failure(status) for status in MEANINGS},
             "schemas": {
@@ -121,7 +125,8 @@ def _create(table: CentralTable) -> Json:
     if table.name == "Pushstatus":
         del done[200]
     say = f"Create a {table.name} row, or answer the one with its identity."
-    return operation(say, done, (*OF_BODIES, 422), body=_one_row(shapes.made(table)))
+    body = _one_row(shapes.made(table))
+    return operation(say, done, (*_CHANGE, 422), body=body, parameters=_HELD)
 
 
 def _one(table: CentralTable) -> Json:
@@ -132,14 +137,15 @@ def _one(table: CentralTable) -> Json:
 
 def _put(table: CentralTable, parameters: list[Json]) -> Json:
     done = {201: answer("The row as it is now.", reference(table.name))}
-    failing = (*OF_BODIES, 404, 405, 422)
+    failing = (*_CHANGE, 404, 405, 422)
     body = _one_row(reference(f"{table.name}Sent"))
-    return operation(_SUMMARIES[PUT], done, failing, body=body, parameters=parameters)
+    return operation(_SUMMARIES[PUT], done, failing, body=body, parameters=[*parameters, *_HELD])
 
 
 def _delete() -> Json:
     done = {204: {"description": "It is gone.", "headers": server()}}
-    return operation(_SUMMARIES[DELETE], done, (404, 405, 422), parameters=[_NODE])
+    failing = (*OF_HOLDERS, 404, 405, 422)
+    return operation(_SUMMARIES[DELETE], done, failing, parameters=[_NODE, *_HELD])
 
 
 def _own() -> dict[str, Json]:
@@ -198,7 +204,7 @@ def _bulk() -> Json:
         201: answer("Without: all are stored.", {"type": "array", "maxItems": 0}),
     }
     say = "Store or delete many rows of any types."
-    return operation(say, done, (*OF_BODIES, 422), body=body, parameters=[receipt])
+    return operation(say, done, (*_CHANGE, 422), body=body, parameters=[receipt, *_HELD])
 
 
 def _digests() -> Json:
@@ -214,7 +220,8 @@ def _many(name: str) -> Json:
 def _heartbeat() -> Json:
     done = {201: answer("It is kept in place of the last one.", reference("Kept"))}
     body = _one_row(reference("Heartbeat"))
-    return operation("What a station says of itself.", done, (*OF_BODIES, 422), body=body)
+    say = "What a station says of itself."
+    return operation(say, done, (*_CHANGE, 422), body=body, parameters=_HELD)
 
 
 def _page() -> Json:
@@ -247,6 +254,28 @@ def _range() -> Json:
         "in": "header",
         "description": "Rows a to b, both included: items=a-b.",
         "schema": {"type": "string", "pattern": r"^items=\d{1,12}-\d{1,12}$"},
+    }
+
+
+def _holder() -> Json:
+    """Headers of a change: who delivers a station, where several may take turns."""
+    said = {
+        fence.STATION_HEADER: (
+            "The station that is delivered, percent-encoded UTF-8; with its epoch.",
+            {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,255}$"},
+        ),
+        fence.EPOCH_HEADER: (
+            "The holding. Smaller than one that was seen of this station: 409.",
+            {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+        ),
+        fence.SEQ_HEADER: (
+            "The outbox's last entry in the request.",
+            {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+        ),
+    }
+    return {
+        name: {"name": name, "in": "header", "description": text, "schema": schema}
+        for name, (text, schema) in said.items()
     }
 
 

@@ -14,8 +14,10 @@ JSON = "application/json"
 MEANINGS = {
     400: "The request makes no sense.",
     401: "No token, or one that is not known here.",
+    403: "The token is another station's than the one that is spoken for.",
     404: "There is no such path or row.",
     405: "Not a number: this is the path of something else, which does not take the method.",
+    409: "A newer holder delivers this station by now; nothing was stored.",
     413: "The body, what it inflates to, or the number of its rows is over the limit.",
     415: "The body's Content-Encoding is not known here.",
     422: "A row cannot be stored, or not be deleted.",
@@ -23,16 +25,19 @@ MEANINGS = {
     503: "The database does not answer; nothing was stored.",
 }
 OF_BODIES = (400, 413, 415)  # what may be wrong with a body
+OF_HOLDERS = (400, 403, 409)  # what may be wrong with who sends a change
 # Every status from 400 up, and its codes (docs/rest.md).
 CODES: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {
         400: (
             *("bad-json", "bad-zlib", "bad-zstd", "bad-columns", "bad-body", "bad-filter"),
-            *("bad-range", "bad-request"),
+            *("bad-range", "bad-request", "bad-holder"),
         ),
         401: ("unauthorized",),
+        403: ("not-your-station",),
         404: ("no-slash", "unknown-type", "no-id", "no-such-row", "not-found"),
         405: ("method-not-allowed",),
+        409: ("superseded",),
         413: ("too-large",),
         415: ("unsupported-encoding",),
         422: (

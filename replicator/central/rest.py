@@ -14,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from replicator import __version__
-from replicator.central import bulk, digests, listing, resources, stations, summaries
+from replicator.central import bulk, digests, fence, listing, resources, stations, summaries
 from replicator.central.auth import authenticate
 from replicator.central.body import decode, too_large, unwrapped
 from replicator.central.filters import parse_query
@@ -24,6 +24,7 @@ from replicator.central.routes import OPEN, allow, methods_at
 from replicator.central.schema import BY_PATH, CentralTable
 from replicator.central.settings import DEFAULT_PAGE, MAX_PAGE, MAX_ROWS, CentralSettings
 from replicator.central.store import Database
+from replicator.central.tokens import Caller
 from replicator.sink.codec import ZSTD, zstandard
 
 FEATURES = (
@@ -36,9 +37,12 @@ FEATURES = (
     "digests",
     "columns",
     "heartbeats",
+    "holders",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
+_CHANGING = frozenset({"POST", "PUT", "DELETE"})
+_UNCHANGING = frozenset({"digests"})
 _ID = "int(signed=True, max=2147483647):number"  # the rule's grammar has no negative bound
 
 T = TypeVar("T")
@@ -55,7 +59,8 @@ def answer(value: object, status: int = 200, headers: Mapping[str, str] | None =
 
 
 def _database() -> Database:
-    found: Database = current_app.extensions["replicator"]
+    """What the request reads, and writes under its holder's fence where it names one."""
+    found: Database = g.get("database") or current_app.extensions["replicator"]
     return found
 
 
@@ -102,12 +107,27 @@ def _who() -> Response | None:
     name = asked.get("name", "").lower()
     open_to_all = request.endpoint == "rest.get_list" and name in OPEN
     header = request.headers.get("Authorization")
-    g.station = "" if open_to_all else authenticate(_database(), _settings(), header)
+    g.caller = Caller("") if open_to_all else authenticate(_database(), _settings(), header)
+    g.station = g.caller.name
+    if request.method in _CHANGING and name not in _UNCHANGING:
+        _fence()
     if asked.get("number", 0) < -(2**31):
         raise NotFound
     if request.endpoint == "rest.no_slash":
         return None
     return _method(methods_at(request.path))
+
+
+def _fence() -> None:
+    said = fence.said(dict(request.headers))
+    if said is None:
+        return
+    fence.check_speaker(g.caller, said.holder)
+    marks: fence.Marks = current_app.extensions["replicator-marks"]
+    marks.reach(_database(), said.holder)
+    g.station = said.holder.station
+    g.caller = Caller(g.station)
+    g.database = _database().guarded(fence.guard(said))
 
 
 def _method(taken: tuple[str, ...]) -> Response | None:
@@ -180,7 +200,7 @@ def _post_digests() -> Response:
 
 def _post_heartbeat() -> Response:
     """What a station says of itself, kept in place of its last heartbeat."""
-    station = stations.keep(_database(), g.station, _one_row())
+    station = stations.keep(_database(), g.caller.station, _one_row())
     return answer({"station": station}, 201)
 
 

@@ -7,7 +7,8 @@ Columns are the original central server's. What is ours:
   whatever the database's collation.
 - Stream tables carry no foreign keys: their references are checked set-wise, under shared locks, in
   the transaction that stores the rows. A constraint would check the same thing once per row.
-- ``central_schema``, ``id_counter``, ``receipt``, ``station_token``, ``station``: book-keeping.
+- ``central_schema``, ``id_counter``, ``receipt``, ``station_token``, ``fleet_token``, ``station``,
+  ``holding``: book-keeping.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy.dialects import postgresql
 from replicator import model
 from replicator.central.columns import HASH, TimeText, utf8
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: fleet_token, holding. What does not fence must not write beside what does
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,26 @@ STATION_TOKEN = sa.Table(
     sa.Column("station", utf8(255), nullable=False),
     sa.Column("created_at", TimeText(), nullable=False),
     sa.Column("revoked_at", TimeText(), nullable=True),
+    **_OPTIONS,
+)
+# Of shippers that may speak for any station.
+FLEET_TOKEN = sa.Table(
+    "fleet_token",
+    METADATA,
+    sa.Column("token_hash", HASH, primary_key=True),
+    sa.Column("name", utf8(255), nullable=False),
+    sa.Column("created_at", TimeText(), nullable=False),
+    sa.Column("revoked_at", TimeText(), nullable=True),
+    **_OPTIONS,
+)
+# Who delivers a station: the highest epoch seen, since when, and the last entry that came with it.
+HOLDING = sa.Table(
+    "holding",
+    METADATA,
+    sa.Column("station", utf8(255), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("since", TimeText(), nullable=False),
     **_OPTIONS,
 )
 # The last heartbeat of each station; all but its name and when it came is what the station said.

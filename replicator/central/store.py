@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -68,8 +69,15 @@ class Database:
     def __init__(self, engine: Engine, sleep: Callable[[float], None] = time.sleep) -> None:
         self.engine = engine
         self._sleep = sleep
+        self._guard: Callable[[Connection], None] | None = None
         # SQLite has one writer; waiting here is fair, its busy handler only polls.
         self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    def guarded(self, guard: Callable[[Connection], None]) -> Database:
+        """The same database; each writing transaction begins with ``guard``, which may refuse."""
+        other = copy(self)
+        other._guard = guard
+        return other
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction that is rolled back. Raises Problem 503."""
@@ -94,6 +102,8 @@ class Database:
         with self.engine.connect().execution_options(**{WRITES: writes}) as connection:
             if references:
                 connection.execute(sa.select(CENTRAL_SCHEMA.c.version).with_for_update())
+            if writes and self._guard is not None:
+                self._guard(connection)
             result = work(connection)
             if writes:
                 connection.commit()

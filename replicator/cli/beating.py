@@ -20,6 +20,7 @@ from replicator import __version__
 from replicator.backlog import Backlog, read_backlog
 from replicator.change import Value
 from replicator.config import Config, DestinationConfig
+from replicator.delivery import Holder
 from replicator.errors import ReplicatorError
 from replicator.outbox import clock
 from replicator.sink.beat import next_beat, told
@@ -46,8 +47,10 @@ class Heart:
         address: Address,
         known: Callable[[], Dialect | None],
         wall: Callable[[], float] = time.time,
+        holder: Holder | None = None,
     ) -> None:
         self._known = known
+        self._holder = holder
         self._config = config
         self._destination = destination
         self._address = address
@@ -91,7 +94,7 @@ class Heart:
 
     def _sent(self) -> str:
         """Why the destination did not take it, or ""."""
-        link = Link(Rest(self._address))
+        link = Link(Rest(self._address, self._holder))
         try:
             self._dialect = self._dialect or link.dialect
             path, body = told(

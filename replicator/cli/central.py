@@ -1,15 +1,16 @@
-"""`replicator central`: serve the central server, or make a station's token."""
+"""`replicator central`: serve the central server, or make a station's or a fleet's token."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import click
 
 from replicator.cli import collector
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.cli.wiring import central_settings
 from replicator.config import Config, Listen
 from replicator.config.kinds import LISTEN
@@ -33,9 +34,10 @@ def listen_address(
 @click.command(
     epilog="\b\nExamples:\n  replicator central\n  replicator central --listen 127.0.0.1:8080\n"
     "  replicator central --create-token house-17 > token\n"
-    "  replicator central --revoke-tokens house-17"
+    "  replicator central --revoke-tokens house-17\n"
+    "  replicator central --create-fleet-token shippers > token"
 )
-@configured
+@configured_fleet
 @click.option(
     "--listen",
     callback=listen_address,
@@ -54,37 +56,59 @@ def listen_address(
     metavar="STATION",
     help="Make all tokens of this station useless, and exit.",
 )
-def central(
-    config: Config, listen: Listen | None, station: str | None, revoked: str | None
-) -> None:
+@click.option(
+    "--create-fleet-token",
+    "fleet",
+    metavar="NAME",
+    help="Print a new token for shippers that deliver any station, and exit.",
+)
+@click.option(
+    "--revoke-fleet-tokens",
+    "fleet_revoked",
+    metavar="NAME",
+    help="Make all fleet tokens of this name useless, and exit.",
+)
+def central(config: Config, /, listen: Listen | None, **names: str | None) -> None:
     """Run the central server of [central] until SIGTERM or Ctrl-C.
 
     Once it accepts requests, standard output has the line "listening on URL".
     """
     settings = central_settings(config.central, listen)
-    if station is None and revoked is None:
+    if not any(name is not None for name in names.values()):
         collector.calm()
         _room("serve").serve(settings)
         return
     engine = _room("engine").open_engine(settings.database_url)
     try:
-        if revoked is not None:
-            _revoke(engine, revoked)
-        if station is not None:
-            click.echo(_room("tokens").create_token(engine, station))
+        _tokens(engine, names)
     finally:
         engine.dispose()
 
 
-def _revoke(engine: Any, station: str) -> None:
-    count = _room("tokens").revoke_tokens(engine, station)
+def _tokens(engine: Any, names: Mapping[str, str | None]) -> None:
+    """What the options say: first revoke, then make."""
+    tokens = _room("tokens")
+    for option, revoke, whose, made_by in (
+        ("revoked", tokens.revoke_tokens, "station", "--create-token"),
+        ("fleet_revoked", tokens.revoke_fleet_tokens, "fleet", "--create-fleet-token"),
+    ):
+        name = names[option]
+        if name is not None:
+            _revoked(name, revoke(engine, name), whose, made_by)
+    for option, create in (("station", tokens.create_token), ("fleet", tokens.create_fleet_token)):
+        name = names[option]
+        if name is not None:
+            click.echo(create(engine, name))
+
+
+def _revoked(name: str, count: int, whose: str, made_by: str) -> None:
     if not count:
         raise ConfigError(
             "no token was revoked",
-            f"no station with a token is called {station!r}",
-            "the name is the one that --create-token was given",
+            f"no {whose} with a token is called {name!r}",
+            f"the name is the one that {made_by} was given",
         )
-    click.echo(f"{station}: {count} revoked", err=True)
+    click.echo(f"{name}: {count} revoked", err=True)
 
 
 def _room(module: str) -> ModuleType:

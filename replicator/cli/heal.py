@@ -7,6 +7,7 @@ from contextlib import closing
 import click
 
 from replicator.cli import streaming
+from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource
 from replicator.config import Config
@@ -49,6 +50,7 @@ def heal(config: Config, deletes: bool, everything: bool) -> None:
         return
     lock = RoleLock(config.outbox.path, "tail")
     try:
+        refuse_misplaced_folder(config)
         source = StationSource(config)
         at = source.now()
         with closing(OutboxWriter(config.outbox.path, config.outbox.synchronous)) as writer:

@@ -15,7 +15,7 @@ import click
 from replicator import __version__
 from replicator.cli import logs
 from replicator.cli.commands import LazyCommands
-from replicator.cli.options import config_option, log_level_option
+from replicator.cli.options import config_option, log_level_option, station_option
 from replicator.errors import ReplicatorError
 
 # Where each command is; it is imported when it is asked for.
@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "rewind": "replicator.cli.rewind:rewind",
         "replay": "replicator.cli.replay:replay",
         "prune": "replicator.cli.prune:prune",
+        "outbox": "replicator.cli.outbox_move:outbox_",
         "simulate": "replicator.cli.simulate:simulate",
     }
 )
@@ -99,7 +100,8 @@ def _close_stdout() -> None:
 @click.version_option(__version__, prog_name="replicator")
 @config_option
 @log_level_option
-def main(config_path: object, log_level: object) -> None:
+@station_option
+def main(config_path: object, log_level: object, station: object) -> None:
     """Replicate a station's MySQL or MariaDB to central servers: exactly once, in order.
 
     \b

@@ -1,4 +1,4 @@
-"""What commands share: --config and --log-level, and a Config with the log set up from it."""
+"""What commands share: --config, --log-level, --station; and a Config, with the log set up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from replicator.cli import logs
 from replicator.config import Config
+from replicator.errors import ConfigError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,14 +33,34 @@ log_level_option = click.option(
 )
 
 
+station_option = click.option(
+    "--station",
+    metavar="NAME",
+    help="One station of a fleet: its folder, as if it were the only one.",
+)
+
+
 def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]:
-    """Give a command --config and --log-level, and the loaded Config as its first argument.
+    """Give a command --config, --log-level and --station; its first argument is the loaded Config.
 
-    Both options also work before the command's name. Errors: ConfigError.
+    In a fleet it is the station's, and without --station there is none. The options also work
+    before the command's name. Errors: ConfigError.
     """
+    return _configured(command, one_folder=True)
 
+
+def configured_fleet(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]:
+    """As ``configured``, for a command that can do without one station's folder: then, in a fleet,
+    it has the fleet's Config where no --station is given."""
+    return _configured(command, one_folder=False)
+
+
+def _configured(
+    command: Callable[Concatenate[Config, P], R], *, one_folder: bool
+) -> Callable[..., R]:
     @config_option
     @log_level_option
+    @station_option
     @click.pass_context
     @functools.wraps(command)
     def wrapped(
@@ -49,9 +70,34 @@ def configured(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]
         **options: P.kwargs,
     ) -> R:
         config = load(context, options.pop("config_path"), options.pop("log_level"))  # type: ignore[arg-type]  # click's
-        return command(config, *args, **options)
+        name = option_of_either(context, "station", options.pop("station"))
+        return command(of_station(config, name, needed=one_folder), *args, **options)
 
     return wrapped
+
+
+def of_station(config: Config, name: str | None, *, needed: bool = True) -> Config:
+    """The configuration of one station of a fleet; the same where there is no fleet.
+
+    Raises ConfigError for a name that does not belong here, and for none where one is needed.
+    """
+    if not config.fleet.stations:
+        if name not in (None, config.station.name):
+            raise ConfigError(
+                f"this is station {config.station.name}, not {name}",
+                "--station is for a fleet, and the configuration has no [fleet] stations",
+                "leave --station away, or name another --config",
+            )
+        return config
+    if name is not None:
+        return config.at_station(name)
+    if needed:
+        raise ConfigError(
+            "which station of the fleet?",
+            f"each has a folder of its own in {config.outbox.path}",
+            "name one with --station NAME",
+        )
+    return config
 
 
 def load(context: click.Context, config_path: Path | None, log_level: str | None) -> Config:
@@ -66,13 +112,14 @@ def load(context: click.Context, config_path: Path | None, log_level: str | None
 
 
 def group(command: Callable[P, R]) -> Callable[..., R]:
-    """Give a group of commands --config and --log-level, which its commands look up there."""
+    """Give a group of commands --config, --log-level and --station; its commands look there."""
 
     @config_option
     @log_level_option
+    @station_option
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> R:
-        del options["config_path"], options["log_level"]
+        del options["config_path"], options["log_level"], options["station"]
         return command(*args, **options)
 
     return wrapped

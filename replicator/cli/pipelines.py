@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ from replicator.cli.allowing import Allowance
 from replicator.cli.beating import Heart
 from replicator.cli.sampling import DeliveryWatch
 from replicator.config import Config, DestinationConfig
+from replicator.delivery import Holder
 from replicator.errors import ConfigError, OutboxBusy, OutboxFull
 from replicator.notify import Duty, silent
 from replicator.outbox.attempts import Attempts
@@ -39,7 +41,12 @@ from replicator.source.loss import Loss, assess
 from replicator.source.snapshot import SnapshotReader
 from replicator.tail import TailSettings
 
+_LOG = logging.getLogger("replicator.ship")
 _CHUNKS_A_MARK = 10
+_UNFENCED = (
+    "this central server does not refuse a shipper whose station another one has taken over;"
+    " its late rows may go over newer ones there (docs/scaling.md, Fencing)"
+)
 
 
 def endpoint(config: Config) -> Endpoint:
@@ -125,10 +132,18 @@ def address(destination: DestinationConfig) -> Address:
 
 
 class Delivering:
-    """One destination at work: its file, the outbox, and a connection that can be made anew."""
+    """One destination at work: its file, the outbox, and a connection that can be made anew.
+
+    ``holder``  who delivers the station, where several shippers may take turns at it. Then all but
+                ``close`` may raise HoldingLost: another one is newer, and this one is done.
+    """
 
     def __init__(
-        self, config: Config, destination: DestinationConfig, duty: Duty | None = None
+        self,
+        config: Config,
+        destination: DestinationConfig,
+        duty: Duty | None = None,
+        holder: Holder | None = None,
     ) -> None:
         collector.calm()
         self._duty = duty = duty or silent()
@@ -143,12 +158,14 @@ class Delivering:
             self.deliveries.database, told=lambda status: duty.say(status.words)
         )
         self.attempts = Attempts(self.deliveries.database, self.deliveries.path)
-        self.heart = Heart(config, destination, address(destination), self._kind)
+        self.heart = Heart(config, destination, address(destination), self._kind, holder=holder)
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self._look)
         traffic = Traffic(self.deliveries.database, self.deliveries.path)
         self.allowance = Allowance(destination, traffic)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
+        self._holder = holder
+        self._told_unfenced = False
         self.phase = phase(config.station.name)
         self._pace = Pace(destination.batch_rows, destination.batch_bytes)
         self._link: Link | None = None
@@ -158,7 +175,7 @@ class Delivering:
     def ship(self) -> Ship:
         """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
         if self._ship is None:
-            rest = MeteredRest(address(self._destination), self._spend)
+            rest = MeteredRest(address(self._destination), self._spend, self._holder)
             self._link = link = Link(rest)
             directory = Directory(link)
             bulk = BulkSender(link, directory)
@@ -184,6 +201,15 @@ class Delivering:
         """Between two steps, and four times a second while it waits."""
         self._duty.alive()
         self.heart.look()
+        self._tell_unfenced()
+
+    def _tell_unfenced(self) -> None:
+        """Once: that two shippers of one station would both be heard there."""
+        kind = None if self._told_unfenced or self._holder is None else self._kind()
+        if kind is not None:
+            self._told_unfenced = True
+            if not kind.fences:
+                _LOG.warning("%s: %s", self.name, _UNFENCED)
 
     def _spend(self, size: int) -> None:
         """A request goes out, or its answer has come: a step may take many of them."""

@@ -20,6 +20,8 @@ _SECRET_KEY = re.compile(
 _FILE_KEY = re.compile(r"_file\s*[=:]\s*$", re.IGNORECASE)
 _IN_URL = re.compile(r"(?P<head>://[^/\s:@]*:)(?P<value>[^\s/]*)(?=@)")
 _BEARER = re.compile(r"(?P<head>\b(?:Bearer|Basic)\s+)(?P<value>[\w.~+/=-]{8,})")
+_NKEY_SEED = re.compile(r"\bS[ACNOUX][A-Z2-7]{56}\b")
+_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")
 _SECRET_VARIABLE = re.compile(r"PASSWORD|TOKEN|SECRET", re.IGNORECASE)
 
 
@@ -68,6 +70,7 @@ class Redactor:
             text = text.replace(form, MASK)
         text = _SECRET_KEY.sub(_masked, text)
         text = _IN_URL.sub(rf"\g<head>{MASK}", text)
+        text = _JWT.sub(MASK, _NKEY_SEED.sub(MASK, text))
         return _BEARER.sub(rf"\g<head>{MASK}", text)
 
 

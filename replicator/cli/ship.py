@@ -13,7 +13,8 @@ import click
 
 from replicator.allowance import Hold
 from replicator.cli import streaming
-from replicator.cli.options import configured
+from replicator.cli.homes import refuse_misplaced_folder
+from replicator.cli.options import configured_fleet
 from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
 from replicator.cli.signals import Stop
@@ -48,7 +49,7 @@ _TRIES_ONCE = 6
 @click.command(epilog="\b\nExamples:\n  replicator ship\n  replicator ship --once home")
 @click.argument("destinations", nargs=-1, metavar="[DESTINATION]...")
 @click.option("--once", is_flag=True, help="End when nothing waits.")
-@configured
+@configured_fleet
 def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     """Deliver: forward the outbox to the destinations, in order, until acknowledged.
 
@@ -129,7 +130,11 @@ def _deliver(
         duty.alive()
     if stop.is_set():
         return False
+    refuse_misplaced_folder(config)
     delivering = Delivering(config, destination, duty)
+    if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
+        delivering.close()
+        return True
     duty.up()
     ear = Ear(config.outbox.path, destination.name)
     if delivering.said:

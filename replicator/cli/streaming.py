@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from replicator.catchup import FirstReading
+from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
 from replicator.cli.watch import StreamWatch
 from replicator.config import Config
+from replicator.config.types import StreamUrl
 from replicator.errors import (
     ConfigError,
     OutboxBusy,
@@ -36,6 +38,8 @@ from replicator.tail import Capture
 if TYPE_CHECKING:
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
+    from replicator.jetstream.security import Security
+    from replicator.jetstream.shelf import Shelf
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
 
@@ -82,6 +86,7 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
     """Capture into the stream; one process on this machine."""
     lock = RoleLock(config.outbox.path, "capture")
     try:
+        refuse_misplaced_folder(config)
         outbox = _outbox(config)
         settings = tail_settings(config, save_idle_seconds=_SAVE_IDLE_SECONDS)
         beside = FirstReading(source, outbox, settings.snapshot_chunk)
@@ -89,7 +94,7 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
             yield (
                 Capture(source, outbox, beside, settings),
                 _LastSaid(duty),
-                StreamWatch(config, outbox),
+                StreamWatch(config, outbox, _trimming(config)),
             )
         finally:
             outbox.close()
@@ -108,6 +113,7 @@ def read_again(config: Config, *, everything: bool) -> str:
         )
     lock = RoleLock(config.outbox.path, "capture")
     try:
+        refuse_misplaced_folder(config)
         source = StationSource(config)
         outbox = _outbox(config)
         try:
@@ -163,31 +169,16 @@ def _follow(config: Config, stop: Stop) -> None:
 
 @contextmanager
 def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
-    bus, stream = _connection(config)
-    from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
-    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
-
-    url, settings = config.outbox.url, tail_settings(config)
+    url = config.outbox.url
     assert url is not None
+    bus, stream = connection(config, url)
     lock = RoleLock(config.outbox.path, "tail")
     try:
+        refuse_misplaced_folder(config)
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
-        shelf = Shelf(
-            bus, url.stream, config.station.name, config.outbox.reader, config.outbox.replicas
-        )
-        budget = Budget(
-            settings.folder,
-            settings.destinations,
-            settings.max_bytes,
-            settings.keep_seconds,
-            settings.housekeeping_seconds,
-        )
-        house = House(
-            writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
-        )
-        bell = Bell(settings.folder, settings.destinations)
+        bell = Bell(config.outbox.path, tail_settings(config).destinations)
         board = StatusBoard(writer.database)
-        feed = Feed(bus, stream, shelf, writer, house, bell.ring)
+        feed = feed_of(config, bus, stream, writer, bell.ring)
         try:
             yield feed, board
         except ReplicatorError as error:
@@ -202,14 +193,75 @@ def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
         lock.release()
 
 
+def feed_of(
+    config: Config,
+    bus: Bus,
+    stream: StationStream,
+    writer: OutboxWriter,
+    announce: Callable[[], None] = lambda: None,
+    move: str = "",
+) -> Feed:
+    """What fills a folder, within its budget."""
+    from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
+
+    settings = tail_settings(config)
+    budget = Budget(
+        settings.folder,
+        settings.destinations,
+        settings.max_bytes,
+        settings.keep_seconds,
+        settings.housekeeping_seconds,
+    )
+    house = House(
+        writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
+    )
+    feed = Feed(bus, stream, shelf_of(config, bus, stream), writer, house, announce, move)
+    return feed
+
+
+def shelf_of(config: Config, bus: Bus, stream: StationStream) -> Shelf:
+    """What lies beside the stream."""
+    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
+
+    outbox = config.outbox
+    return Shelf(bus, stream.name, stream.station, outbox.reader, outbox.replicas)
+
+
 def _outbox(config: Config) -> JetStreamOutbox:
-    bus, stream = _connection(config)
+    assert config.outbox.url is not None
+    bus, stream = connection(config, config.outbox.url, leaf=bool(config.outbox.hub))
     from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
 
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
-def _connection(config: Config) -> tuple[Bus, StationStream]:
+def _trimming(config: Config) -> Callable[[], int] | None:
+    """What removes from a leaf's stream what the hub has settled; None: this is no leaf."""
+    url, outbox = config.outbox.url, config.outbox
+    if not outbox.hub:
+        return None
+    assert url is not None
+    _, leaf = connection(config, url)
+    from replicator.jetstream.bus import Bus  # noqa: PLC0415
+    from replicator.jetstream.leaves import Trimmer  # noqa: PLC0415
+    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
+    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
+
+    bus, station = Bus(url.servers, _security(config, url), outbox.hub), config.station.name
+    hub = StationStream(bus, url.stream, station)
+    return Trimmer(leaf, hub, Shelf(bus, url.stream, station, outbox.reader, outbox.replicas)).trim
+
+
+def _security(config: Config, url: StreamUrl) -> Security:
+    from replicator.jetstream.security import Security  # noqa: PLC0415
+
+    outbox = config.outbox
+    tls = url.tls or outbox.ca_file is not None or outbox.cert_file is not None
+    return Security(tls, outbox.ca_file, outbox.cert_file, outbox.key_file, outbox.credentials_file)
+
+
+def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[Bus, StationStream]:
+    """To a stream. Raises ConfigError where the extra is missing."""
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
             "an outbox on NATS needs the extra jetstream",
@@ -219,7 +271,5 @@ def _connection(config: Config) -> tuple[Bus, StationStream]:
     from replicator.jetstream.bus import Bus  # noqa: PLC0415
     from replicator.jetstream.stream import StationStream  # noqa: PLC0415
 
-    url = config.outbox.url
-    assert url is not None
-    bus = Bus(url.servers)
-    return bus, StationStream(bus, url.stream, config.station.name)
+    bus = Bus(url.servers, _security(config, url))
+    return bus, StationStream(bus, url.stream, config.station.name, leaf=leaf)

@@ -12,6 +12,7 @@ import click
 
 from replicator.change import Position
 from replicator.cli import collector, streaming
+from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
@@ -80,6 +81,7 @@ def capture(config: Config, stop: Stop, duty: Duty, *, once: bool) -> None:
 def _at_folder(config: Config, source: StationSource, duty: Duty) -> Iterator[Desk]:
     lock = RoleLock(config.outbox.path, "tail")
     try:
+        refuse_misplaced_folder(config)
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
         settings = tail_settings(config)
         bell = Bell(settings.folder, settings.destinations)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from replicator.change import Position
 from replicator.cli.pipelines import endpoint
 from replicator.config import Config
 from replicator.contract import Outbox
-from replicator.errors import SourceMisconfigured, SourceUnavailable
+from replicator.errors import OutboxError, SourceMisconfigured, SourceUnavailable
 from replicator.outbox import clock
 from replicator.outbox.forecast import save_forecast
 from replicator.outbox.history import History, capture_sample
@@ -19,6 +20,7 @@ from replicator.source.forecast import Forecaster, Outlook
 
 _LOG = logging.getLogger("replicator.tail")
 _EARLY = 60.0
+_TRIM_SECONDS = 60.0
 
 
 class PurgeWatch:
@@ -110,9 +112,14 @@ class Watch:
 class StreamWatch:
     """The same of an outbox that is a stream, where nothing is noted down."""
 
-    def __init__(self, config: Config, outbox: Outbox) -> None:
+    def __init__(
+        self, config: Config, outbox: Outbox, trim: Callable[[], int] | None = None
+    ) -> None:
         self._purges = PurgeWatch(config)
         self._outbox = outbox
+        self._trim = trim
+        self._trim_at = time.monotonic()
+        self._said = ""
 
     def caught_up(self) -> None:
         """The source has no more at this moment."""
@@ -121,3 +128,16 @@ class StreamWatch:
         """Look and warn; nothing before its time. Raises as the outbox does."""
         if self._purges.due and self._outbox.position is not None:
             self._purges.look(self._outbox.position, self._outbox.committed_at, clock.now())
+        if self._trim is not None and time.monotonic() >= self._trim_at:
+            self._trim_leaf(self._trim)
+
+    def _trim_leaf(self, trim: Callable[[], int]) -> None:
+        self._trim_at = time.monotonic() + _TRIM_SECONDS
+        try:
+            trim()
+            said = ""
+        except OutboxError as error:  # the link is down, or the hub differs: all of it stays here
+            said = str(error)
+        if said and said != self._said:
+            _LOG.warning("nothing is trimmed at the leaf: %s", said)
+        self._said = said

@@ -47,7 +47,8 @@ _MOST_WINDOWS = 24
 _DATABASE_URL = re.compile(r"[a-z0-9+_]+://(?:[^:/@]*(?::(?P<password>[^@]*))?@)?.*", re.ASCII)
 _SQLITE = "sqlite:///"
 _NATS_URL = re.compile(
-    r"nats://(?P<login>[^@/,]+@)?(?P<hosts>[^@/?#]+)/(?P<stream>[A-Za-z0-9_-]{1,64})", re.ASCII
+    r"(?P<scheme>nats|tls)://(?P<login>[^@/,]+@)?(?P<hosts>[^@/?#]+)/(?P<stream>[A-Za-z0-9_-]{1,64})",
+    re.ASCII,
 )
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True} | {
     "no": False,
@@ -154,6 +155,13 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _patterns(text: str) -> tuple[str, ...]:
+    patterns = tuple(pattern.strip() for pattern in text.split(","))
+    if not all(patterns):
+        raise ValueError("not names or patterns such as *, north-*")
+    return patterns
+
+
 def password_of(url: str) -> str:
     """The password inside a database URL as it stands there, "" where there is none."""
     match = _DATABASE_URL.fullmatch(url)
@@ -166,9 +174,9 @@ def _database_url(text: str) -> str:
     return text
 
 
-def _outbox_url(text: str) -> StreamUrl | Path:
+def outbox_url(text: str) -> StreamUrl | Path:
     """Where the outbox is: a folder, or a stream on NATS servers."""
-    expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM")
+    expected = ValueError("not sqlite:///FOLDER or nats://HOST[,HOST]/STREAM (tls:// too)")
     if text.startswith(_SQLITE) and len(text) > len(_SQLITE):
         return Path(text.removeprefix(_SQLITE))
     match = _NATS_URL.fullmatch(text)
@@ -180,7 +188,8 @@ def _outbox_url(text: str) -> StreamUrl | Path:
         parts = urlsplit(f"nats://{host}")  # raises ValueError for a broken IPv6 address
         if not parts.hostname or parts.port == 0:  # raises ValueError when it is no port
             raise expected
-    return StreamUrl(tuple(f"nats://{login}{host}" for host in hosts), match["stream"])
+    servers = tuple(f"{match['scheme']}://{login}{host}" for host in hosts)
+    return StreamUrl(servers, match["stream"], match["scheme"] == "tls")
 
 
 def _windows(text: str) -> tuple[Window, ...]:
@@ -208,8 +217,9 @@ PATH = Kind("path", Path)
 SECRET_FILE = Kind("path of a file that holds the secret", Path)
 BOOLEAN = Kind("`yes` or `no`", _boolean)
 URL = Kind("URL", _url)
+PATTERNS = Kind("names or patterns, separated by commas", _patterns)
 NAMES = Kind("host names, separated by commas", _names)
 LISTEN = Kind("host:port", _listen)
 WINDOWS = Kind("windows of the day in UTC: `01:00-05:30, 22:00-23:00`", _windows)
-OUTBOX_URL = Kind("`sqlite:///FOLDER` or `nats://HOST[,HOST]/STREAM`", _outbox_url)
+OUTBOX_URL = Kind("`sqlite:///FOLDER` or `nats://HOST[,HOST]/STREAM`", outbox_url)
 DATABASE_URL = Kind("SQLAlchemy database URL", _database_url)

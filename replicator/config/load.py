@@ -9,7 +9,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ from replicator.config.types import (
     AlarmConfig,
     CentralConfig,
     DestinationConfig,
+    FleetConfig,
     LogConfig,
     OutboxConfig,
     SourceConfig,
@@ -35,6 +36,7 @@ from replicator.config.types import (
     WebConfig,
 )
 from replicator.errors import ConfigError
+from replicator.naming import token
 
 PLACES = (Path("replicator.ini"), Path("/etc/replicator/replicator.ini"))
 _MOST_BYTES = 1 << 20
@@ -53,6 +55,7 @@ class Config:
     alarm: AlarmConfig
     central: CentralConfig
     web: WebConfig
+    fleet: FleetConfig
     path: Path
     warnings: tuple[str, ...] = ()
 
@@ -66,6 +69,23 @@ class Config:
         file = locate(path, environ)
         sources = collect(ini.parse(_read(file)), file.name, environ)
         return _Builder(file, sources, environ.get(CREDENTIALS_VARIABLE, "")).build()
+
+    def at_station(self, name: str) -> Config:
+        """Of one station of the fleet, as if it were the only one: its folder, its name.
+
+        Raises ConfigError for one that [fleet] stations leaves out.
+        """
+        if not self.fleet.has(name):
+            raise ConfigError(
+                f"station {name} is not one of this fleet",
+                f"[fleet] stations = {', '.join(self.fleet.stations)}",
+                "check its name, or add it there",
+            )
+        source = replace(self.source, server_id=server_id(name))
+        outbox = replace(self.outbox, path=self.outbox.path / token(name))
+        fleet = replace(self.fleet, stations=())
+        station = StationConfig(name)
+        return replace(self, station=station, source=source, outbox=outbox, fleet=fleet)
 
     def secrets(self) -> tuple[str, ...]:
         """Everything that must appear in no log."""
@@ -143,7 +163,10 @@ class _Builder:
             self._section(name) for name in ("outbox", "alarm", "log", "central")
         )
         outbox = self._place_outbox(outbox)
+        outbox["hub"] = outbox["hub"] or ""
+        self._look_at_keys(outbox)
         web = self._web()
+        fleet = self._fleet(outbox)
         destinations = [self._destination(name) for name in self._sources.destinations]
         self._stop_on_mistakes()
         self._warn_of_readers()
@@ -156,6 +179,7 @@ class _Builder:
             AlarmConfig(**alarm),
             CentralConfig(**central),
             WebConfig(**web),
+            FleetConfig(**fleet),
             self._file,
             tuple(self._warnings),
         )
@@ -171,9 +195,27 @@ class _Builder:
             self._mistakes.append(f"{where}: [outbox] url and path both name a folder; keep one")
         return {**values, "path": url, "url": None}
 
+    def _look_at_keys(self, values: dict[str, Any]) -> None:
+        """Certificate and key go together; what is secret is for its owner alone."""
+        given = self._sources.values["outbox"]
+        for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+            if values[name] is not None and values[other] is None:
+                self._mistakes.append(f"{given[name].where}: [outbox] {name} needs {other}")
+        for name in ("key_file", "credentials_file"):
+            path = values[name]
+            if path is not None and path.exists():  # one that is not: said by whoever connects
+                self._warn_if_readable(path)
+
     def _web(self) -> dict[str, Any]:
         values = self._section("web")
         return {**values, "token": values["token"] or "", "hosts": values["hosts"] or ()}
+
+    def _fleet(self, outbox: Mapping[str, Any]) -> dict[str, Any]:
+        values = self._section("fleet")
+        if values["stations"] and outbox["url"] is None:
+            where = self._sources.values["fleet"]["stations"].where
+            self._mistakes.append(f"{where}: [fleet] stations needs [outbox] url = nats://…")
+        return {**values, "stations": values["stations"] or ()}
 
     def _destination(self, name: str) -> dict[str, Any]:
         values = self._section(f"{DESTINATION} {name}")

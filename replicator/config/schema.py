@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " [destination NAME].",
         "alarm": "When `replicator backlog` and `replicator status` warn, and `backlog --check`"
         " ends with 1 (warning) or 2 (critical). 0 turns one off.",
+        "fleet": "Several shippers that share many stations of one stream (docs/scaling.md).",
         "log": "What replicator says about itself.",
         "central": "The central server that `replicator central` runs; a station needs none.",
         "web": "The page, /metrics and /healthz of `replicator web`.",
@@ -140,6 +141,37 @@ KEYS: tuple[Key, ...] = (
         " nats://HOST[,HOST]/STREAM is a stream of NATS JetStream, and path is then the folder for"
         " what delivery needs (docs/scaling.md).",
         computed="the folder of path",
+    ),
+    Key(
+        "outbox",
+        "ca_file",
+        kinds.PATH,
+        "",
+        "CA certificate of the NATS servers, in place of the system's own; turns on TLS, as tls://"
+        " in url does.",
+    ),
+    Key(
+        "outbox",
+        "cert_file",
+        kinds.PATH,
+        "",
+        "Our certificate for NATS servers that ask for one (mutual TLS); turns on TLS.",
+    ),
+    Key("outbox", "key_file", kinds.PATH, "", "Its private key, without a passphrase."),
+    Key(
+        "outbox",
+        "credentials_file",
+        kinds.PATH,
+        "",
+        "Who we are to the NATS servers: a .creds file, or one with the seed of a user's nkey.",
+    ),
+    Key(
+        "outbox",
+        "hub",
+        kinds.TEXT,
+        "",
+        "At a station with a NATS server of its own, a leaf node: JetStream domain of the hub that"
+        " sources the stream. tail removes here what is settled there (docs/scaling.md).",
     ),
     Key(
         "outbox",
@@ -283,6 +315,30 @@ KEYS: tuple[Key, ...] = (
         kinds.duration(0),
         "15 min",
         "A daemon that runs has noted nothing for so long.",
+    ),
+    Key(
+        "fleet",
+        "stations",
+        kinds.PATTERNS,
+        "",
+        "Which stations of the stream `replicator ship` shares with the other shippers: names, with"
+        " * and ? in them. Set, and ship is one of a fleet; each station has a folder of its own in"
+        " [outbox] path, and other commands take --station.",
+    ),
+    Key(
+        "fleet",
+        "lease",
+        kinds.duration(1),
+        "10 s",
+        "How long a shipper may be silent before others take its stations; the same on all.",
+    ),
+    Key(
+        "fleet",
+        "desk",
+        kinds.duration(1),
+        "15 s",
+        "How often what delivery knows (cursors, mappings, parked rows) is kept beside the stream"
+        " when it has changed; also for the one shipper of a single station.",
     ),
     Key(
         "log",

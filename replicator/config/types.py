@@ -7,6 +7,7 @@ replicator.ini; ``password_file`` and ``token_file`` have already been read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -54,10 +55,14 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamUrl:
-    """A stream on NATS servers, each as nats://host:port with whoever logs in there."""
+    """A stream on NATS servers, each as nats://host:port with whoever logs in there.
+
+    ``tls``  the URL begins with tls://
+    """
 
     servers: tuple[str, ...] = field(repr=False)
     stream: str
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,11 @@ class OutboxConfig:
 
     path: Path
     url: StreamUrl | None
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+    credentials_file: Path | None
+    hub: str
     replicas: int
     reader: str
     synchronous: Literal["FULL", "NORMAL"]
@@ -110,6 +120,19 @@ class AlarmConfig:
     parked_critical: int
     purge_critical: float
     silent_warning: float
+
+
+@dataclass(frozen=True, slots=True)
+class FleetConfig:
+    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds."""
+
+    stations: tuple[str, ...]
+    lease: float
+    desk: float
+
+    def has(self, station: str) -> bool:
+        """Whether a station belongs to the fleet."""
+        return any(fnmatchcase(station, pattern) for pattern in self.stations)
 
 
 @dataclass(frozen=True, slots=True)

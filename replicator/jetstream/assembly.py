@@ -4,6 +4,7 @@ The rules this file keeps:
   * a group counts with its end, and only if that says that it follows the last end that counted;
     of two such ends the first counts (a server may let two writers pass at once);
   * parts may come in any order, and mixed with another writer's;
+  * a message that was sourced from a leaf counts by its seq there: what comes twice is left out;
   * of open groups so much is held, then one is handed on as it comes, and taken back if need be.
 """
 
@@ -21,11 +22,16 @@ HOLD_ROWS = 100_000  # more than the writer puts into a group of several transac
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A group is complete: ``seq`` of its end and of the end before, how far tables are read."""
+    """A group is complete: ``seq`` of its end and of the end before, how far tables are read.
+
+    ``previous``  0: not known here
+    ``begins``    the group's first seq where it was written, at the leaf or right here
+    """
 
     seq: int
     previous: int
     place: SnapshotPlace | None
+    begins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,16 @@ class Again:
 class Assembly:
     """Takes a station's messages in order of the stream.
 
-    ``head``  seq of the last end that counted; None: whatever end comes first counts
+    ``head``  seq of the last end that counted, as its writer knows it; None: whatever end comes
+              first counts
+    ``seq``   its seq here
+    ``floor`` messages of a leaf from this seq on must be there when ``head`` is None; 0: unknown
     """
 
-    def __init__(self, head: int | None) -> None:
+    def __init__(self, head: int | None, seq: int = 0, floor: int = 0) -> None:
         self.head = head
+        self.seq = seq
+        self._floor = floor
         self._wanted = ""
         self._forget()
 
@@ -50,13 +61,17 @@ class Assembly:
         self._handed_on = ""  # the group of which parts up to ``_number`` were handed on
         self._number = 0
 
-    def take(self, seq: int, message: Message, *, end: bool) -> list[Event | Landed | Again]:
+    def take(
+        self, seq: int, message: Message, *, end: bool, origin: int | None = None
+    ) -> list[Event | Landed | Again]:
         """What follows from a message. Raises OutboxError where others are missing."""
         if self.head is not None and message.previous != self.head:
             if message.previous > self.head:
                 raise _missing(f"message {seq} follows {message.previous}, not {self.head}")
             return []
-        return self._end(seq, message) if end else self._part(message)
+        if self.head is None and origin is not None and 0 < self._floor <= message.previous:
+            raise _missing(f"message {seq} follows {message.previous}, not {self._floor}")
+        return self._end(seq, message, origin) if end else self._part(message)
 
     def _part(self, message: Message) -> list[Event | Landed | Again]:
         group = message.group
@@ -88,7 +103,7 @@ class Assembly:
     def _take_back(self) -> list[Event | Landed | Again]:
         return [Rollback()] if self._handed_on else []
 
-    def _end(self, seq: int, message: Message) -> list[Event | Landed | Again]:
+    def _end(self, seq: int, message: Message, origin: int | None) -> list[Event | Landed | Again]:
         group = message.group
         parts = self._held.get(group, {})
         undone = [] if group == self._handed_on else self._take_back()
@@ -103,9 +118,11 @@ class Assembly:
         whole = [*(parts[number] for number in range(first, message.number)), message]
         self._forget()
         self._wanted = ""
-        self.head = seq
+        previous = message.previous if origin is None else self.seq
+        self.head, self.seq = seq if origin is None else origin, seq
         events: list[Event | Landed | Again] = [e for each in whole for e in _events(each)]
-        return [*undone, *events, Landed(seq, message.previous, message.place)]
+        landed = Landed(seq, previous, message.place, message.previous + 1)
+        return [*undone, *events, landed]
 
 
 def _events(message: Message) -> list[Event]:

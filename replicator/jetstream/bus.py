@@ -14,13 +14,13 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from replicator.errors import OutboxError, OutboxFull, OutboxUnavailable
+from replicator.jetstream.security import Security, Shut, client_of, distrust, options
 
 WRONG_LAST_SEQUENCE = 10071
 _NO_STREAM = 10059
@@ -28,6 +28,7 @@ _NO_ROOM = frozenset({10023, 10077})
 _TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
 _CONNECT_SECONDS = 3
+_GIVE_UP_SECONDS = 0.5  # a broken TLS connection may not close at all
 _PING_SECONDS = 20  # two without an answer, and the connection is given up
 
 _NOT_THERE = (
@@ -45,8 +46,12 @@ Call = Callable[[JetStreamContext], Awaitable[T]]
 class Bus:
     """One connection, made when it is first needed, and again when it was lost."""
 
-    def __init__(self, servers: Sequence[str]) -> None:
+    def __init__(
+        self, servers: Sequence[str], security: Security | None = None, domain: str = ""
+    ) -> None:
         self._servers = list(servers)
+        self._security = security or Security()
+        self._domain = domain or None  # of JetStream: whose servers are asked through a leaf
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,8 +98,8 @@ class Bus:
     async def _do(self, make: Call[T]) -> T:
         if self._client is None or not self._client.is_connected:
             await self._shut_client()
-            self._client = await _connected(self._servers)
-            self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
+            self._client = await _connected(self._servers, self._security)
+            self._js = self._client.jetstream(timeout=ANSWER_SECONDS, domain=self._domain)
         assert self._js is not None
         return await make(self._js)
 
@@ -112,8 +117,9 @@ class Bus:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _connected(servers: Sequence[str]) -> Client:
-    connecting = nats.connect(
+async def _connected(servers: Sequence[str], security: Security) -> Client:
+    client = client_of(security)
+    connecting = client.connect(
         list(servers),
         connect_timeout=_CONNECT_SECONDS,
         allow_reconnect=False,  # we do, so that nothing of before is sent later
@@ -122,8 +128,17 @@ async def _connected(servers: Sequence[str]) -> Client:
         ping_interval=_PING_SECONDS,
         error_cb=_quiet,
         name="replicator",
+        **options(security),
     )
-    return await asyncio.wait_for(connecting, ANSWER_SECONDS)
+    try:
+        await asyncio.wait_for(connecting, ANSWER_SECONDS)
+    except BaseException as error:
+        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(client.close(), _GIVE_UP_SECONDS)
+        if security.tls and isinstance(error, ConnectionError):
+            raise Shut from error
+        raise
+    return client
 
 
 async def _quiet(_error: Exception) -> None:
@@ -142,6 +157,8 @@ def translated() -> Iterator[None]:
     except nats.js.errors.APIError as error:
         raise _refused(error) from error
     except _NOT_THERE as error:
+        if (told := distrust(error)) is not None:
+            raise told from error
         raise OutboxUnavailable(
             "the NATS servers that hold the outbox cannot be reached",
             f"{type(error).__name__}: {error}",

@@ -8,7 +8,6 @@ message there is where capture stands, and a group without its end never happene
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,11 +15,12 @@ import orjson
 
 from replicator.change import Change, Commit, Op, Position
 from replicator.errors import OutboxError
+from replicator.naming import token
 from replicator.outbox.clock import parse, text
 from replicator.outbox.place import SnapshotPlace
 
 _PREFIX = "Replicator-"
-_PLAIN = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_SOURCE = "Nats-Stream-Source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,6 @@ class Subjects:
     part: str
     end: str
     all: str
-
-
-def token(name: str) -> str:
-    """A name as one token of a subject, also of a key: "Höhe 3" → "H=C3=B6he=203"."""
-    return _PLAIN.sub(lambda found: "".join(f"={b:02X}" for b in found[0].encode()), name)
 
 
 def subjects(stream: str, station: str) -> Subjects:
@@ -123,6 +118,19 @@ def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message
             "a message in the stream is not one of ours",
             f"{type(error).__name__}: {error}",
             "only replicator may publish to the stream's subjects",
+        ) from error
+
+
+def origin_of(written: Mapping[str, str] | None) -> int | None:
+    """Seq that a message had in the stream it was sourced from; None: it was stored right here."""
+    said = (written or {}).get(_SOURCE, "").split()
+    try:
+        return int(said[1]) if said else None
+    except (IndexError, ValueError) as error:
+        raise OutboxError(
+            "a message does not say where it was sourced from",
+            f"{_SOURCE}: {' '.join(said)}",
+            "only NATS servers may write this header",
         ) from error
 
 

@@ -13,7 +13,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from replicator.errors import OutboxUnavailable
 from replicator.jetstream.bus import Bus
-from replicator.jetstream.messages import Message, message_of
+from replicator.jetstream.messages import Message, message_of, origin_of
 from replicator.jetstream.stream import StationStream
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ _GONE_SECONDS = 60.0  # the servers forget a reader that has not asked for so lo
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A message, its seq, and whether it ends a group."""
+    """A message, its seq, and whether it ends a group; ``origin``: its seq at the leaf."""
 
     seq: int
     message: Message
     end: bool
+    origin: int | None = None
 
 
 class StationReader:
@@ -63,7 +64,8 @@ class StationReader:
                 break
             self._given, self._next = given, seq + 1
             end = raw.subject == self._stream.subjects.end
-            read.append(Read(seq, message_of(raw.headers, raw.data), end))
+            message, origin = message_of(raw.headers, raw.data), origin_of(raw.headers)
+            read.append(Read(seq, message, end, origin))
         return read
 
     def _subscribe(self) -> Subscription:

@@ -22,7 +22,7 @@ from nats.js.kv import KeyValue
 from replicator.change import Value
 from replicator.errors import OutboxTaken
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
-from replicator.jetstream.messages import token
+from replicator.naming import token
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,31 @@ class Shelf:
         self._replicas = replicas
         self._revision = 0
 
-    def claim(self) -> None:
-        """Be the reader of this name from now on; another under the same name learns it."""
+    def claim(self) -> int:
+        """Be the reader of this name from now on; another under the same name learns it.
 
-        async def ask(js: JetStreamContext) -> int:
+        Which seq of a leaf is not settled yet; 0: unknown.
+        """
+
+        async def ask(js: JetStreamContext) -> tuple[int, int]:
             kv = await self._open(js)
             try:
                 value = (await kv.get(self._key)).value or b""
             except KeyNotFoundError:
                 value = orjson.dumps({"seq": 0})
-            return await kv.put(self._key, value)
+            return await kv.put(self._key, value), orjson.loads(value).get("leaf", 0)
 
-        self._revision = self._bus.call(ask)
+        self._revision, floor = self._bus.call(ask)
+        return floor
 
-    def settle(self, seq: int) -> int:
+    def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
+
+        ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
         """
-        value = orjson.dumps({"seq": seq})
+        value = orjson.dumps({"seq": seq} | ({"leaf": leaf} if leaf else {}))
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
             kv = await self._open(js)
@@ -77,6 +83,16 @@ class Shelf:
 
         self._revision, floor = self._bus.call(ask)
         return floor
+
+    def leaf_floor(self) -> int:
+        """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
+
+        async def ask(js: JetStreamContext) -> int:
+            kv = await js.key_value(self._bucket)
+            readers = await _values(kv, f"settled.{token(self._station)}.*")
+            return min((orjson.loads(v).get("leaf", 0) for v in readers.values()), default=0)
+
+        return self._bus.call(ask)
 
     @property
     def _key(self) -> str:
@@ -109,6 +125,27 @@ class Shelf:
             return found
 
         return self._bus.call(ask)
+
+    def readers(self) -> set[str]:
+        """Names, as tokens, under which the station is read."""
+
+        async def ask(js: JetStreamContext) -> set[str]:
+            kv = await self._open(js)
+            found = await _values(kv, f"settled.{token(self._station)}.*")
+            return {key.rsplit(".", 1)[-1] for key in found}
+
+        return self._bus.call(ask)
+
+    def clear(self) -> None:
+        """Remove all the station's keys."""
+
+        async def ask(js: JetStreamContext) -> None:
+            kv = await self._open(js)
+            for kind in ("settled", "reference"):
+                for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
+                    await kv.purge(key)
+
+        self._bus.call(ask)
 
     async def _open(self, js: JetStreamContext) -> KeyValue:
         try:

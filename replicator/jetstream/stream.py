@@ -12,7 +12,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from replicator.errors import OutboxError, OutboxTaken
 from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
-from replicator.jetstream.messages import Message, body, headers, message_of, subjects
+from replicator.jetstream.messages import Message, body, headers, message_of, origin_of, subjects
 
 _NO_MESSAGE = 10037
 _WINDOW = 128  # messages on their way at once
@@ -25,6 +25,7 @@ class Placed:
 
     seq: int
     message: Message
+    origin: int | None = None  # at the leaf it was sourced from
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,11 @@ class Head:
 class StationStream:
     """A station's subjects in one stream. All raise OutboxUnavailable, OutboxFull, OutboxError."""
 
-    def __init__(self, bus: Bus, stream: str, station: str) -> None:
+    def __init__(self, bus: Bus, stream: str, station: str, *, leaf: bool = False) -> None:
         self._bus = bus
         self.name = stream
         self.station = station
+        self._leaf = leaf  # the stream is this station's alone
         self.subjects = subjects(stream, station)
 
     def ensure(self, replicas: int, max_bytes: int) -> None:
@@ -57,7 +59,7 @@ class StationStream:
             except NotFoundError:
                 made = await js.add_stream(
                     name=self.name,
-                    subjects=[f"{self.name}.>"],
+                    subjects=[self.subjects.all if self._leaf else f"{self.name}.>"],
                     storage=StorageType.FILE,
                     retention=RetentionPolicy.LIMITS,
                     discard=DiscardPolicy.NEW,
@@ -83,7 +85,7 @@ class StationStream:
 
         return self._bus.call(ask)
 
-    def end_at(self, seq: int) -> Message | None:
+    def end_at(self, seq: int) -> Placed | None:
         """The end with that seq; None where it is not there or is something else."""
 
         async def ask(js: JetStreamContext) -> RawStreamMsg | None:
@@ -97,7 +99,20 @@ class StationStream:
         raw = self._bus.call(ask)
         if raw is None or raw.subject != self.subjects.end:
             return None
-        return message_of(raw.headers, raw.data)
+        return Placed(seq, message_of(raw.headers, raw.data), origin_of(raw.headers))
+
+    def newest(self) -> Placed | None:
+        """The last end that is there, whether it counts or not."""
+
+        async def ask(js: JetStreamContext) -> Placed | None:
+            return await _end(js, self, None)
+
+        return self._bus.call(ask)
+
+    def last(self) -> int:
+        """Its seq; 0: there is none."""
+        found = self.newest()
+        return found.seq if found else 0
 
     def purge(self, before: int) -> None:
         """Remove the station's messages with a smaller seq."""
@@ -178,7 +193,7 @@ async def _end(js: JetStreamContext, stream: StationStream, start: int | None) -
             raise
         return None
     assert raw.seq is not None
-    return Placed(raw.seq, message_of(raw.headers, raw.data))
+    return Placed(raw.seq, message_of(raw.headers, raw.data), origin_of(raw.headers))
 
 
 def _refuse_losing(name: str, config: StreamConfig) -> None:

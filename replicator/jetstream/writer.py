@@ -24,6 +24,7 @@ from replicator.change import Change, Commit, Position
 from replicator.errors import OutboxBusy, OutboxError
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import Message, cut
+from replicator.jetstream.seal import refuse_sealed
 from replicator.jetstream.stream import StationStream, publish_end, publish_parts
 from replicator.outbox.clock import Clock, parse, text
 from replicator.outbox.clock import now as wall_clock
@@ -112,6 +113,7 @@ class JetStreamOutbox:
         self._most_bytes = self._bus.max_payload - _HEADERS_BYTES
         head = self._stream.head()
         if head.end is not None:
+            refuse_sealed(head.end.message.writer, self._stream.station)
             commit = head.end.message.commit
             assert commit is not None, "an end has a position"
             self._position, self._place = commit.position, head.end.message.place

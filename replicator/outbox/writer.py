@@ -111,6 +111,11 @@ class OutboxWriter:
         return self._committed_at
 
     @property
+    def row_total(self) -> int:
+        """Rows captured ever, with what the next ``flush`` makes durable."""
+        return self._row_total
+
+    @property
     def inside_transaction(self) -> bool:
         """A source transaction is open: changes have come, its end has not."""
         return bool(self._held) or self._first_spilled is not None

@@ -115,7 +115,7 @@ class BulkSender:
         self, parcels: Sequence[Parcel], first: Attempt
     ) -> Sequence[Outcome] | Wait | Bad | TooLarge:
         """Outcomes of one request; Bad and TooLarge only for what can be halved."""
-        found = first.found or self._post([parcel.body for parcel in parcels])
+        found = first.found or self._post([p.body for p in parcels], parcels[-1].row.seq)
         if isinstance(found, Stored):
             return self._outcomes(parcels, found)
         if isinstance(found, Denied):
@@ -141,12 +141,15 @@ class BulkSender:
             return [Rejected("too-large", "413: the row alone is too large for the server")]
         return [Rejected("refused", f"the central server answers {found.words}")]
 
-    def _post(self, bodies: Sequence[Body]) -> Stored | Failure:
-        return self._send(self.encoder.rows(bodies))
+    def _post(self, bodies: Sequence[Body], seq: int | None = None) -> Stored | Failure:
+        return self._send(self.encoder.rows(bodies, seq))
 
     def _send(self, content: Content) -> Stored | Failure:
         began = self._monotonic()
-        reply = self._link.rest.call("POST", "bulk/", content.body, content.headers)
+        rest, headers = self._link.rest, content.headers
+        if rest.holder is not None and content.seq is not None:
+            headers = {**headers, "Replicator-Seq": str(content.seq)}
+        reply = rest.call("POST", "bulk/", content.body, headers)
         content.codec.exchanged(content.raw_bytes, self._monotonic() - began)
         return judged_bulk(reply, content.rows, receipts=self._link.dialect.receipts)
 

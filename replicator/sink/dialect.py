@@ -14,7 +14,7 @@ from replicator.sink.judge import Bad, Denied, Reply, Wait, failure, rows_of, wo
 SIGNATURE_HEADER = "x-replicator-central"
 PROBE_TABLE = "SensorType"
 # Features that are used where both sides have them.
-COLUMNS, ZSTD, HEARTBEATS = "columns", "zstd", "heartbeats"
+COLUMNS, ZSTD, HEARTBEATS, HOLDERS = "columns", "zstd", "heartbeats", "holders"
 _NEEDED = frozenset({"receipts", "delete", "sensor-get", "idempotent-create"})
 
 
@@ -31,6 +31,7 @@ class Dialect:
     ``columns``         reads bulk bodies in columns
     ``zstd``            reads Zstandard
     ``heartbeats``      keeps what a station says of itself; else there is only ``pushstatus/``
+    ``fences``          refuses what a superseded holder of a station sends
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dialect:
     columns: bool = False
     zstd: bool = False
     heartbeats: bool = False
+    fences: bool = False
 
 
 _ALL = frozenset(TABLES)
@@ -90,8 +92,14 @@ def _ours(said: dict[str, object], reply: Reply) -> Dialect | Denied:
     if missing:
         lacking = ", ".join(missing)
         return Denied("the central server is too old", f"it lacks {lacking}", "update it")
-    told = {name: name in can for name in (COLUMNS, ZSTD, HEARTBEATS)}
-    return replace(OURS, columns=told[COLUMNS], zstd=told[ZSTD], heartbeats=told[HEARTBEATS])
+    told = {name: name in can for name in (COLUMNS, ZSTD, HEARTBEATS, HOLDERS)}
+    return replace(
+        OURS,
+        columns=told[COLUMNS],
+        zstd=told[ZSTD],
+        heartbeats=told[HEARTBEATS],
+        fences=told[HOLDERS],
+    )
 
 
 def probed(probe: Reply) -> Dialect | Wait | Denied:

@@ -60,7 +60,7 @@ class Express:
             if of is None:
                 return None
             ids.append(of)
-        content = self._bulk.encoder.parts(found, ids)
+        content = self._bulk.encoder.parts(found, ids, batch.slices[-1].entry.seq)
         return Load(found, content, self._mappings.changes)
 
     def _is_stored(self, table: str, op: Op) -> bool:

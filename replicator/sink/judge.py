@@ -103,6 +103,13 @@ def failure(reply: Reply) -> Failure | None:
     return Denied("this is not a central server", detail, "[destination NAME] url")
 
 
+def superseded(reply: Reply) -> str | None:
+    """Why a newer holder's server refuses this one, in its words; None: it does not."""
+    said = reply.json() if reply.status == 409 else None
+    known = isinstance(said, dict) and said.get("error") == "superseded"
+    return words(reply) if known else None
+
+
 def judged_bulk(reply: Reply, rows: int, *, receipts: bool) -> Stored | Failure:
     """The verdict on a bulk request of so many rows.
 

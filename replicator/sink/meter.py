@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from replicator.delivery import Holder
 from replicator.sink.judge import Reply
 from replicator.sink.rest import Address, Rest
 
@@ -20,8 +21,13 @@ class MeteredRest(Rest):
     ``spend`` is told of them as they go.
     """
 
-    def __init__(self, address: Address, spend: Callable[[int], None] = _unheard) -> None:
-        super().__init__(address)
+    def __init__(
+        self,
+        address: Address,
+        spend: Callable[[int], None] = _unheard,
+        holder: Holder | None = None,
+    ) -> None:
+        super().__init__(address, holder)
         self._spend = spend
         self.sent = 0
         self.received = 0
@@ -35,6 +41,7 @@ class MeteredRest(Rest):
     ) -> Reply:
         """As Rest's."""
         size = len(method) + len(path) + len(body or b"") + _size(headers or {})
+        size += _size(self.held(method))
         size += _OWN_HEADERS + len(self.address.token)
         self.sent += size
         self._spend(size)

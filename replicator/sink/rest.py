@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 import urllib3
 
 from replicator import __version__
-from replicator.errors import DestinationRefused, DestinationUnavailable
-from replicator.sink.judge import Reply
+from replicator.delivery import Holder
+from replicator.errors import DestinationRefused, DestinationUnavailable, HoldingLost
+from replicator.sink.judge import Reply, superseded
 from replicator.sink.timed import Line, TimedSession
 
 MOST_BYTES = 16 << 20
@@ -36,6 +38,14 @@ class Address:
     connect_timeout: float = 10.0
 
 
+def held_by(holder: Holder | None) -> dict[str, str]:
+    """The headers that name a holder: station names may be in any script."""
+    if holder is None:
+        return {}
+    station = quote(holder.station, safe="")
+    return {"Replicator-Station": station, "Replicator-Epoch": str(holder.epoch)}
+
+
 class _Bearer(requests.auth.AuthBase):
     """Also without a token: else requests would look into ~/.netrc."""
 
@@ -49,10 +59,15 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Rest:
-    """One connection, kept alive. ``requests`` and ``bytes_sent`` (bodies) count what it cost."""
+    """One connection, kept alive. ``requests`` and ``bytes_sent`` (bodies) count what it cost.
 
-    def __init__(self, address: Address) -> None:
+    ``holder``  whom requests that change something are from; None: nobody takes turns
+    """
+
+    def __init__(self, address: Address, holder: Holder | None = None) -> None:
         self.address = address
+        self.holder = holder
+        self._held = held_by(holder)
         self.requests = 0
         self.bytes_sent = 0
         self._session = TimedSession()
@@ -73,7 +88,7 @@ class Rest:
         """One request below ``rest/``; ``path`` with its query, already encoded.
 
         Raises DestinationUnavailable: no connection, no whole answer in time, one too large.
-        DestinationRefused: a token that no header can carry.
+        DestinationRefused: a token that no header can carry. HoldingLost: another holder is newer.
         """
         token = self.address.token
         if not (token.isascii() and token.isprintable()):
@@ -81,15 +96,33 @@ class Rest:
             raise DestinationRefused("the token cannot be sent", self.address.url, hint)
         self.requests += 1
         self.bytes_sent += len(body or b"")
+        named = {**self.held(method), **(headers or {})}
         try:
-            status, found, content = self._exchange(method, path, body, headers or {})
+            status, found, content = self._exchange(method, path, body, named)
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
             hint = "[destination NAME] ca_file, or the server's certificate"
             raise self._unavailable("TLS with the central server failed", error, hint) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             hint = "nothing is lost; it is tried again"
             raise self._unavailable("the central server cannot be reached", error, hint) from error
-        return self._without_token(Reply(status, found, content))
+        reply = self._without_token(Reply(status, found, content))
+        lost = superseded(reply) if self.holder is not None else None
+        if lost is not None:
+            raise self._lost(lost)
+        return reply
+
+    def held(self, method: str) -> Mapping[str, str]:
+        """The headers that say whom a request is from: of each that may change something."""
+        return {} if method == "GET" else self._held
+
+    def _lost(self, words: str) -> HoldingLost:
+        assert self.holder is not None
+        return HoldingLost(
+            f"another shipper delivers {self.holder.station} by now",
+            f"{self.address.url}: {words}",
+            "nothing to do where that one runs: what this one had not delivered waits in the"
+            " outbox, and the newer one sends it",
+        )
 
     @contextmanager
     def meanwhile(self, work: Callable[[], None]) -> Iterator[None]:

@@ -147,3 +147,9 @@ def test_of_a_long_log_the_last_lines(tmp_path: Path) -> None:
 def test_a_redactor_leaves_other_words_alone() -> None:
     text = "password_file = /etc/replicator/x\nthe password is wrong\nurl = http://host:80/a@b\n"
     assert Redactor(["ch"]).redact(text) == text
+
+
+def test_seeds_and_tokens_of_nats_are_taken_out_wherever_they_stand() -> None:
+    seed, jwt = "SU" + "A2" * 28, "eyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJBQkMifQ.c2lnbmF0dXJl"
+    told = Redactor([]).redact(f"-----BEGIN-----\n{seed}\n{jwt}\nkey_file = /etc/replicator/key")
+    assert told == "-----BEGIN-----\n***\n***\nkey_file = /etc/replicator/key"

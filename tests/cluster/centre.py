@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,24 @@ import requests
 from demo.mariadbd import PrivateMariaDB, free_port
 from demo.processes import Child
 from demo.sides import MariaDBSide
-from demo.witness import Act, station_acts, watch_station
+from demo.scratch import float_bits, text
+from demo.witness import Act, watch_station
 from tests.cluster.history import NODES_A_STATION
 from tests.faults.world import until
 
 DATABASE = "central"
-_NEW = (
-    f"SELECT n, UNIX_TIMESTAMP(at), node DIV {NODES_A_STATION} FROM {DATABASE}_witness.act"
-    " WHERE n > %s ORDER BY n"
+_ACT = f"{DATABASE}_witness.act"
+_WITNESS = (
+    f"ALTER TABLE {_ACT} ADD at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),"
+    " ADD connection BIGINT NOT NULL DEFAULT (CONNECTION_ID())",
+    f"CREATE TRIGGER {DATABASE}.witness_receipt AFTER INSERT ON {DATABASE}.receipt FOR EACH ROW"
+    f" INSERT INTO {_ACT} (op, tab) VALUES ('put', 'receipt')",
 )
+_NEW = (
+    f"SELECT n, UNIX_TIMESTAMP(at), node DIV {NODES_A_STATION} FROM {_ACT}"
+    " WHERE n > %s AND node IS NOT NULL ORDER BY n"
+)
+_ACTS = f"SELECT connection, op, tab, time, node, part, value FROM {_ACT} ORDER BY n"
 
 
 class Centre:
@@ -50,10 +60,7 @@ class Centre:
             self.start()
             until(self._answers, "the central server's first answer")
             watch_station(self._database, DATABASE)
-            self._database.execute(
-                f"ALTER TABLE {DATABASE}_witness.act"
-                " ADD at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"
-            )
+            self._database.execute(*_WITNESS)
         except BaseException:
             self.__exit__()
             raise
@@ -92,9 +99,17 @@ class Centre:
         ((states,),) = self._select(f"SELECT count(*) FROM {DATABASE}.NodeState")
         return int(readings), int(states)
 
-    def acts(self) -> Sequence[Act]:
-        """All that the witness saw, in order."""
-        return station_acts(self._database, DATABASE)
+    def batches(self) -> Iterator[Sequence[Act]]:
+        """What each batch changed, in the order of their ends. Inside, the order means nothing."""
+        open_batches: defaultdict[int, list[Act]] = defaultdict(list)
+        for connection, op, table, *cells in self._select(_ACTS):
+            if table == "receipt":  # the last that a batch stores
+                yield open_batches.pop(connection, [])
+            elif op != "before":  # keys do not change
+                time_of, node, part, value = cells
+                content = "deleted" if op == "delete" else float_bits(value)
+                open_batches[connection].append(Act(text(table, time_of, node, part), content))
+        yield from open_batches.values()
 
     def side(self) -> MariaDBSide:
         """For the judge."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,17 @@ def judge(
         scratch = build_scratch(source, central)
     with closing(scratch):
         written = [act for history, count in histories for act in _acts(history, count)]
-        return prove(scratch), conserve(scratch, written, centre.acts())
+        return prove(scratch), conserve(scratch, written, in_order(written, centre.batches()))
+
+
+def in_order(written: Sequence[Act], batches: Iterable[Sequence[Act]]) -> list[Act]:
+    """The acts of all batches, those of one batch as they were written: it is stored at once."""
+    place = {(act.key, act.content): n for n, act in enumerate(written)}
+    return [
+        act
+        for batch in batches
+        for act in sorted(batch, key=lambda act: place.get((act.key, act.content), -1))
+    ]
 
 
 def stream_rows(seed: int, totals: Mapping[int, int]) -> int:

@@ -90,6 +90,7 @@ def test_the_environment_wins_over_the_file(write: Write) -> None:
 
 
 SAMPLES = {"daily_bytes": "20 MB", "windows": "01:00-05:30", "url": "nats://127.0.0.1/S"}
+PAIR = ("cert_file", "key_file")
 
 
 def test_every_key_can_come_from_the_environment(write: Write) -> None:
@@ -98,7 +99,10 @@ def test_every_key_can_come_from_the_environment(write: Write) -> None:
         section = f"{DESTINATION} x" if key.section == DESTINATION else key.section
         value = key.default or key.example or SAMPLES.get(key.name, "1")
         if key.name not in SECRET_FILES.values():
-            Config.load(path, {variable_name(section, key.name): value})
+            given = {variable_name(section, key.name): value}
+            if key.name in PAIR:
+                given |= {variable_name(section, name): value for name in PAIR}
+            Config.load(path, given)
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file(write: Write) -> None:
@@ -324,6 +328,18 @@ def test_an_outbox_on_a_stream_keeps_its_folder(write: Write) -> None:
     )
     assert "s3cret" in config.secrets()
     assert "s3cret" not in repr(config)
+
+
+def test_tls_to_the_stream(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x")
+    (tmp_path / "key").chmod(0o644)
+    text = "[outbox]\nurl = tls://a,b/S\ncert_file = cert\nkey_file = key\n"
+    config = Config.load(write(text), {})
+    assert config.outbox.url == StreamUrl(("tls://a", "tls://b"), "S", tls=True)
+    assert config.outbox.key_file == tmp_path / "key"
+    assert any("chmod" in warning for warning in config.warnings)
+    (mistake,) = mistakes(write("[outbox]\nurl = tls://a/S\ncert_file = cert\n"))
+    assert mistake == "replicator.ini:3: [outbox] cert_file needs key_file"
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,10 @@ class JetStream:
         finally:
             outbox.close()
 
+    def writer(self, stream: StationStream, bus: Bus) -> JetStreamOutbox:
+        """What writes into that stream."""
+        return JetStreamOutbox(bus, stream, 1, 16 << 20)
+
     @contextmanager
     def feed(
         self, folder: Path | None = None, house: Keeper | None = None, reader: str = "ship"

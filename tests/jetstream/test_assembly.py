@@ -13,7 +13,8 @@ from replicator.change import Change, Commit, Op, Position, Rollback
 from replicator.errors import OutboxError
 from replicator.jetstream import assembly
 from replicator.jetstream.assembly import Again, Assembly, Landed
-from replicator.jetstream.messages import Message, body, headers, message_of, token
+from replicator.jetstream.messages import Message, body, headers, message_of
+from replicator.naming import token
 from replicator.outbox.place import Healing, SnapshotPlace
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
