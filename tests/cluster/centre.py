@@ -13,8 +13,8 @@ import requests
 
 from demo.mariadbd import PrivateMariaDB, free_port
 from demo.processes import Child
-from demo.sides import MariaDBSide
 from demo.scratch import float_bits, text
+from demo.sides import MariaDBSide
 from demo.witness import Act, watch_station
 from tests.cluster.history import NODES_A_STATION
 from tests.faults.world import until
