@@ -17,7 +17,7 @@ from demo.processes import Child
 from tests.cluster import namespaces
 from tests.cluster.campaign import Campaign, say
 from tests.cluster.centre import Centre
-from tests.cluster.judge import judge, stream_rows
+from tests.cluster.judge import judge
 from tests.cluster.nodes import Nodes
 from tests.cluster.plan import plan
 from tests.cluster.report import Report, as_json, as_text
@@ -35,7 +35,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--rate", type=float, default=0.5, help="transactions a station and second")
     parser.add_argument("--lease", type=float, default=10.0, help="seconds")
     parser.add_argument("--quiet", type=float, default=15.0, help="seconds before the first fault")
-    parser.add_argument("--pause", type=float, default=5.0, help="longest, between faults")
+    parser.add_argument("--pace", type=float, default=1.0, help="how long faults and pauses last")
     parser.add_argument("--patience", type=float, default=240.0, help="seconds, for anything")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--folder", type=Path, help="keep logs, folders and report here")
@@ -74,10 +74,10 @@ def run(asked: Namespace, folder: Path) -> Report:
         campaign = Campaign(nodes, centre, shippers, writers, notes, asked.patience)
         quiet = campaign.begin(stations, asked.quiet)
         say(f"before any fault: {quiet[0]} transactions/s stored, {quiet[1]} rows/s delivered")
-        for planned in plan(asked.seed, asked.rounds, asked.lease, longest_pause=asked.pause):
+        for planned in plan(asked.seed, asked.rounds, asked.lease, asked.pace):
             if asked.only is None or planned.kind in asked.only:
                 campaign.strike(planned)
-        totals, settled, drained = campaign.drain(lambda found: stream_rows(asked.seed, found))
+        totals, settled, drained = campaign.drain(asked.seed)
         seconds = time.monotonic() - campaign.began
         for shipper in shippers:
             shipper.stop()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demo.processes import Child, ChildFailed
 from tests.cluster.centre import Centre
+from tests.cluster.judge import last_states, stream_rows
 from tests.cluster.nodes import Nodes
 from tests.cluster.plan import OF_NODES, Planned
 from tests.cluster.report import Event, Struck, rate, recovery
@@ -134,7 +135,7 @@ class Campaign:
 
     # --- the end -------------------------------------------------------------------------------
 
-    def drain(self, rows: Callable[[Mapping[int, int]], int]) -> tuple[dict[int, int], bool, float]:
+    def drain(self, seed: int) -> tuple[dict[int, int], bool, float]:
         """No more is committed: wait until all has arrived. Totals, whether it has, seconds."""
         began = time.monotonic()
         for writer in self._writers:
@@ -143,14 +144,14 @@ class Campaign:
             return {}, False, time.monotonic() - began
         self.look()
         totals = self._totals()
-        expected = rows(totals)
-        settled = self.wait(lambda: self._all_there(expected), "everything to arrive")
+        rows, ends = stream_rows(seed, totals), last_states(seed, totals)
+        settled = self.wait(lambda: self._all_there(rows, ends), "everything to arrive")
         return totals, settled, time.monotonic() - began
 
-    def _all_there(self, expected: int) -> bool:
-        """As many rows as there are, and nothing has come for some seconds (corrections, too)."""
-        newest = max((at for at, _ in self._centre.arrivals[-5_000:]), default=0.0)
-        return sum(self._centre.counts()) == expected and time.monotonic() > newest + 5
+    def _all_there(self, rows: int, ends: Sequence[tuple[str, int]]) -> bool:
+        """As many rows as there are, and the end of each lane, before which the rest came."""
+        centre = self._centre
+        return centre.closed_lanes(ends) == len(ends) and sum(centre.counts()) == rows
 
     def _totals(self) -> dict[int, int]:
         found = {}

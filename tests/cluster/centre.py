@@ -93,6 +93,14 @@ class Centre:
         if rows:
             self._seen = int(rows[-1][0])
 
+    def closed_lanes(self, states: Sequence[tuple[str, int]]) -> int:
+        """How many of these node states, by (time, node), are there."""
+        marks = ", ".join(["(%s, %s)"] * len(states))
+        cells = [cell for state in states for cell in state]
+        sql = f"SELECT count(*) FROM {DATABASE}.NodeState WHERE (time, nodeId) IN ({marks})"
+        ((found,),) = self._select(sql, cells)
+        return int(found)
+
     def counts(self) -> tuple[int, int]:
         """Readings and node states."""
         ((readings,),) = self._select(f"SELECT count(*) FROM {DATABASE}.Reading")

@@ -68,6 +68,10 @@ class History:
         changes = [c for n in range(NODES) for c in self._packet(number, n)]
         return Committed(number, changes)
 
+    def closing_states(self, number: int) -> list[tuple[str, int]]:
+        """(time, node) of the node states with which the lanes end."""
+        return [(_time(number), self._id(node)) for node in range(NODES)]
+
     def all(self, count: int) -> Iterator[Committed]:
         """``count`` transactions, the last of them the closing one."""
         for number in range(1, count):

@@ -44,6 +44,15 @@ def judge(
         return prove(scratch), conserve(scratch, written, in_order(written, centre.batches()))
 
 
+def last_states(seed: int, totals: Mapping[int, int]) -> list[tuple[str, int]]:
+    """(time, node) of the node states with which all lanes end."""
+    return [
+        state
+        for station, count in totals.items()
+        for state in History(seed, station).closing_states(count)
+    ]
+
+
 def in_order(written: Sequence[Act], batches: Iterable[Sequence[Act]]) -> list[Act]:
     """The acts of all batches, those of one batch as they were written: it is stored at once."""
     place = {(act.key, act.content): n for n, act in enumerate(written)}

@@ -130,11 +130,6 @@ class Nodes:
         self.servers[node].kill()
         self.servers[node].start()
 
-    def off(self, node: int) -> bool:
-        """Whether a node has said that it switched JetStream off for want of space."""
-        log = (self.servers[node].folder / "log").read_text(errors="replace")
-        return "out of space" in log.lower() or "no space left" in log.lower()
-
     def _filler(self, node: int) -> Path:
         return self._disk(self.servers[node]) / "filler"
 

@@ -29,18 +29,16 @@ class Planned:
     victim: int
 
 
-def plan(seed: int, rounds: int, lease: float, *, longest_pause: float = 5.0) -> Sequence[Planned]:
-    """Each fault once a round, in an order of its own."""
+def plan(seed: int, rounds: int, lease: float, pace: float = 1.0) -> Sequence[Planned]:
+    """Each fault once a round, in an order of its own. ``pace`` stretches them, and the pauses."""
     rng = random.Random(f"cluster {seed}")
     found = []
     for _ in range(rounds):
         for kind in rng.sample(KINDS, len(KINDS)):
-            lasts = rng.uniform(2, 6)
+            lasts = rng.uniform(2, 6) * pace
             if kind == "shipper frozen":
                 lasts = lease * rng.uniform(1.5, 2)
             elif kind == "node cut off":
-                lasts = rng.uniform(8, 14)
-            found.append(
-                Planned(kind, rng.uniform(1, longest_pause), lasts, rng.randrange(1 << 16))
-            )
+                lasts = rng.uniform(8, 14) * pace
+            found.append(Planned(kind, rng.uniform(1, 5) * pace, lasts, rng.randrange(1 << 16)))
     return found

@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 from demo.processes import Child, ChildFailed
 from replicator.errors import OutboxError
 from replicator.jetstream.bus import Bus
-from replicator.jetstream.messages import token
+from replicator.naming import token
 from tests.cluster.history import History
 from tests.cluster.stations import REPLICAS, STREAM
 
