@@ -50,6 +50,7 @@ def run(asked: Namespace, folder: Path) -> Report:
         centre = stack.enter_context(Centre(folder))
         nodes = stack.enter_context(Nodes())
         until(nodes.ready, "a cluster of NATS servers")
+        until(nodes.make_stream, "a stream")
         writers, notes = [], []
         for first in range(1, asked.stations + 1, _A_WRITER):
             count = min(_A_WRITER, asked.stations + 1 - first)

@@ -10,10 +10,11 @@ from typing import Any
 
 from demo.mariadbd import free_port
 from demo.natsd import PrivateNats
-from replicator.errors import OutboxError
+from replicator.errors import OutboxError, OutboxUnavailable
 from replicator.jetstream.bus import Bus
+from replicator.jetstream.stream import StationStream
 from tests.cluster import namespaces
-from tests.cluster.stations import STREAM
+from tests.cluster.stations import MAX_BYTES, REPLICAS, STREAM
 
 DISK_MEGABYTES = 1024
 
@@ -60,6 +61,17 @@ class Nodes:
     def ready(self) -> bool:
         """Whether the cluster takes orders for streams."""
         return self._ask("$JS.API.INFO") is not None
+
+    def make_stream(self) -> bool:
+        """As the first tail does; False: not yet. (Of many at once, some wait for an answer.)"""
+        bus = Bus([server.url for server in self.servers])
+        try:
+            StationStream(bus, STREAM, "any").ensure(REPLICAS, MAX_BYTES)
+        except OutboxUnavailable:
+            return False
+        finally:
+            bus.close()
+        return self.leader() is not None
 
     def leader(self) -> int | None:
         """The stream's leader, while there is one."""
