@@ -2,7 +2,8 @@
 
 The rules this file keeps:
   * rows and the stream's seq up to which they are here commit in one SQLite transaction;
-  * what the stream holds goes only when every reader's destinations have settled it;
+  * what the stream holds goes only when every reader's destinations have settled it, and the newest
+    desk that is kept says so, where desks are kept;
   * the folder has a budget: when it is full, reading pauses and the stream is the overflow.
 """
 
@@ -14,7 +15,8 @@ from typing import Protocol
 import orjson
 
 from replicator.change import Change, Commit, Rollback
-from replicator.errors import OutboxUnavailable
+from replicator.desk import DeskKeeper, Landing
+from replicator.errors import OutboxFull, OutboxUnavailable
 from replicator.jetstream.assembly import Again, Assembly, Landed
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.reader import StationReader
@@ -27,6 +29,10 @@ from replicator.tail import Captured
 
 _REMEMBERED = 1_000  # groups; of more, every other one is forgotten
 _REFERENCES = "SELECT table_name, id, row, deleted, seq FROM reference WHERE seq > ? ORDER BY seq"
+_LAST = """
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0),
+       coalesce((SELECT row_total FROM capture), 0)
+"""
 _RESTORE = "INSERT OR IGNORE INTO reference (table_name, id, row, seq, deleted) VALUES (?,?,?,0,0)"
 
 
@@ -41,6 +47,7 @@ class Feed:
     """Fills one folder from one station's part of a stream. The caller holds tail's lock there.
 
     ``announce``  called when rows have become durable
+    ``desk``      keeps what delivery knows beside the stream
     ``move``      of which the feed is a part: its own seal does not stop it
     """
 
@@ -53,8 +60,10 @@ class Feed:
         house: Keeper,
         announce: Callable[[], None] = lambda: None,
         move: str = "",
+        desk: DeskKeeper | None = None,
     ) -> None:
         self._move = move
+        self._desk = desk
         self._bus = bus
         self._stream = stream
         self._shelf = shelf
@@ -63,9 +72,7 @@ class Feed:
         self._announce = announce
         self._reader: StationReader | None = None
         self._assembly = Assembly(None)
-        self._landed: list[
-            tuple[int, int, int]
-        ] = []  # (seq in the folder, its group begins: here, leaf)
+        self._landed: list[Landing] = []
         self._previous = self._begins = 0
         self._passed = 0
         self._kept_to = 0
@@ -109,6 +116,7 @@ class Feed:
                     self._previous, self._begins = event.previous, event.begins
                 case Again():
                     start = self._assembly.seq + 1
+                    self.close()
                     self._reader = StationReader(self._bus, self._stream, start)
                     return True
         return False
@@ -136,6 +144,8 @@ class Feed:
                 self._begins = end.message.previous + 1
                 self._previous = end.message.previous if end.origin is None else 0
         floor = self._shelf.claim()
+        if self._desk is not None:
+            self._desk.begin(self._shelf.revision)
         self._assembly = Assembly(head, fed_to or 0, floor)
         self._passed = fed_to or 0
         self._landed = []
@@ -155,25 +165,43 @@ class Feed:
     def _remember(self) -> None:
         """Where the group begins that brought the newest entry."""
         begins = self._previous + 1
-        if self._landed and self._landed[-1][1:] == (begins, self._begins):
+        if self._landed and (self._landed[-1].begins, self._landed[-1].leaf) == (
+            begins,
+            self._begins,
+        ):
             return
         with translated(self._writer.path):
-            (last,) = self._writer.database.conn.execute(
-                "SELECT coalesce(max(seq), 0) FROM entry"
-            ).fetchone()
-        self._landed.append((last, begins, self._begins))
+            last, total = self._writer.database.conn.execute(_LAST).fetchone()
+        self._landed.append(Landing(last, begins, self._begins, self._writer.fed_to, total))
         if len(self._landed) > _REMEMBERED:
             del self._landed[1::2]
 
     def _keep_house(self) -> None:
         settled = self._house.keep()
-        if settled is None:
+        if self._desk is None and settled is not None:
+            done = [landing for landing in self._landed if landing.last <= settled]
+            if done:
+                self._settle(done[-1])
+        elif self._desk is not None and self._desk.due():
+            self.keep_desk()
+
+    def keep_desk(self) -> None:
+        """Keep the desk now, where it has changed. Raises as ``step``."""
+        if self._desk is None or self._writer.inside_transaction or self._reader is None:
             return
-        done = [pair for pair in self._landed if pair[0] <= settled]
-        if done:
-            floor = self._shelf.settle(*done[-1][1:])
-            self._stream.purge(floor)
-            self._landed = self._landed[len(done) - 1 :]
+        try:
+            kept = self._desk.keep(self._writer, self._landed)
+        except OutboxFull as error:  # the one before still counts
+            self.said = f"the desk cannot be kept beside the stream: {error}"
+            return
+        if kept is not None:
+            self._settle(kept)
+
+    def _settle(self, landing: Landing) -> None:
+        """What lies before the group that ends there is needed no more."""
+        floor = self._shelf.settle(landing.begins, landing.leaf)
+        self._stream.purge(floor)
+        self._landed = self._landed[self._landed.index(landing) :]
 
     def keep_references(self) -> None:
         """Keep what is new of them beside the stream; to be called before anything expires here."""
@@ -183,10 +211,37 @@ class Feed:
         if rows:
             self._kept_to = rows[-1][-1]
 
+    def interrupt(self) -> None:
+        """End a ``step`` that another thread waits in: it raises OutboxUnavailable."""
+        reader = self._reader
+        if reader is not None:
+            reader.interrupt()
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._reader is not None:
+            self._reader.close()
+
     def fall_back(self) -> None:
         """Forget what is not durable; the next step begins from there."""
+        if self._reader is not None:
+            self._reader.close()
         self._reader = None
         self._writer.abandon()
+
+    def read_behind(self, seq: int) -> None:
+        """Read until the folder has an entry with that seq, or all that the stream holds.
+
+        Raises as ``step``.
+        """
+        target = self._stream.last()
+        while self._last() < seq and max(self._passed, self._writer.fed_to) < target:
+            if not self.step(0.1).busy and self._stream.last() < target:
+                return
+
+    def _last(self) -> int:
+        with translated(self._writer.path):
+            return int(self._writer.database.conn.execute(_LAST).fetchone()[0])
 
     def read_to_end(self) -> None:
         """Read until what the stream holds now is here. Raises as ``step``."""

@@ -136,6 +136,7 @@ class Delivering:
 
     ``holder``  who delivers the station, where several shippers may take turns at it. Then all but
                 ``close`` may raise HoldingLost: another one is newer, and this one is done.
+    ``allowed`` asked before each request; it may raise HoldingLost
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Delivering:
         destination: DestinationConfig,
         duty: Duty | None = None,
         holder: Holder | None = None,
+        allowed: Callable[[], None] = lambda: None,
     ) -> None:
         collector.calm()
         self._duty = duty = duty or silent()
@@ -165,6 +167,7 @@ class Delivering:
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
         self._holder = holder
+        self._allowed = allowed
         self._told_unfenced = False
         self.phase = phase(config.station.name)
         self._pace = Pace(destination.batch_rows, destination.batch_bytes)
@@ -175,7 +178,7 @@ class Delivering:
     def ship(self) -> Ship:
         """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
         if self._ship is None:
-            rest = MeteredRest(address(self._destination), self._spend, self._holder)
+            rest = MeteredRest(address(self._destination), self._spend, self._holder, self._allowed)
             self._link = link = Link(rest)
             directory = Directory(link)
             bulk = BulkSender(link, directory)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import click
@@ -19,7 +20,7 @@ from replicator.cli.pipelines import Delivering, chosen
 from replicator.cli.role import role_again
 from replicator.cli.signals import Stop
 from replicator.config import Config, DestinationConfig
-from replicator.delivery import Retry
+from replicator.delivery import Holder, Retry
 from replicator.errors import (
     DestinationRefused,
     DestinationUnavailable,
@@ -54,8 +55,14 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     """Deliver: forward the outbox to the destinations, in order, until acknowledged.
 
     \b
-    Without names, all enabled destinations, each on its own. Safe to kill at any moment.
+    Without names, all enabled destinations, each on its own. Safe to kill at any moment. With
+    [fleet] stations it shares them with all others that run so.
     """
+    if config.fleet.stations:
+        from replicator.cli.fleet import ship_fleet  # noqa: PLC0415  # needs the extra jetstream
+
+        ship_fleet(config, destinations, once=once)
+        return
     wanted = chosen(config, destinations)
     service = Service([each.name for each in wanted])
     with Stop(service.stopping) as stop:
@@ -63,13 +70,27 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
         side_by_side([*streaming.feeding(config, stop, once=once), *jobs], stop)
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A station that is this shipper's for a time; ``check`` raises HoldingLost once it is not."""
+
+    holder: Holder
+    check: Callable[[], None]
+
+
 def job(
-    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+    config: Config,
+    destination: DestinationConfig,
+    stop: Stop,
+    duty: Duty,
+    *,
+    once: bool,
+    holding: Holding | None = None,
 ) -> Callable[[], None]:
     """One destination's delivery, for ``side_by_side``."""
 
     def run() -> None:
-        deliver(config, destination, stop, duty, once=once)
+        deliver(config, destination, stop, duty, once=once, holding=holding)
         duty.leave()
 
     return run
@@ -98,7 +119,13 @@ def side_by_side(jobs: Sequence[Callable[[], None]], stop: Stop) -> None:
 
 
 def deliver(
-    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+    config: Config,
+    destination: DestinationConfig,
+    stop: Stop,
+    duty: Duty,
+    *,
+    once: bool,
+    holding: Holding | None = None,
 ) -> None:
     """Run one destination's delivery until ``stop`` is set, or until nothing waits.
 
@@ -108,7 +135,7 @@ def deliver(
     lock = RoleLock(folder, f"ship-{name}")
     while True:
         try:
-            news = _deliver(config, destination, stop, duty, once=once)
+            news = _deliver(config, destination, stop, duty, once=once, holding=holding)
         finally:
             lock.release()
         if not news:
@@ -120,7 +147,13 @@ def deliver(
 
 
 def _deliver(
-    config: Config, destination: DestinationConfig, stop: Stop, duty: Duty, *, once: bool
+    config: Config,
+    destination: DestinationConfig,
+    stop: Stop,
+    duty: Duty,
+    *,
+    once: bool,
+    holding: Holding | None,
 ) -> bool:
     """True: there is news, begin again."""
     outbox_file = config.outbox.path / OUTBOX_FILE
@@ -131,7 +164,11 @@ def _deliver(
     if stop.is_set():
         return False
     refuse_misplaced_folder(config)
-    delivering = Delivering(config, destination, duty)
+    delivering = (
+        Delivering(config, destination, duty)
+        if holding is None
+        else Delivering(config, destination, duty, holding.holder, holding.check)
+    )
     if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
         delivering.close()
         return True

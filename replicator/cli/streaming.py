@@ -31,11 +31,13 @@ from replicator.outbox.bell import Bell
 from replicator.outbox.house import Budget, House
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.status import Status, StatusBoard
+from replicator.outbox.store import OUTBOX_FILE
 from replicator.outbox.writer import OutboxWriter
 from replicator.sink.backoff import Backoff
 from replicator.tail import Capture
 
 if TYPE_CHECKING:
+    from replicator.desk import StationDesk
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
     from replicator.jetstream.security import Security
@@ -132,53 +134,115 @@ def read_again(config: Config, *, everything: bool) -> str:
 def feeding(config: Config, stop: Stop, *, once: bool) -> list[Callable[[], None]]:
     """What fills the folder while ship delivers from it: nothing where tail does it.
 
-    With ``once`` it is filled now, before ship begins.
+    With ``once`` it is filled now, before ship begins; else the folder is made the newest now, as
+    far as the servers can be asked.
     """
     if config.outbox.url is None:
         return []
+    bus, stream = connection(config, config.outbox.url)
     if once:
-        with _feed(config) as (feed, _):
-            feed.read_to_end()
+        try:
+            with feed_in(config, bus, stream) as (feed, _):
+                feed.read_to_end()
+        finally:
+            bus.close()
         return []
-    return [lambda: _follow(config, stop)]
+    try:
+        _prepare_alone(config, bus, stream)
+    except OutboxUnavailable as error:  # what is in the folder can be delivered meanwhile
+        _LOG.warning("%s", error)
+    return [lambda: _follow_alone(config, bus, stream, stop)]
 
 
-def _follow(config: Config, stop: Stop) -> None:
+def _prepare_alone(config: Config, bus: Bus, stream: StationStream) -> None:
+    """Make the folder the newest there is."""
+    lock = RoleLock(config.outbox.path, "tail")
+    try:
+        _prepare(config, bus, stream, 0)
+    finally:
+        lock.release()
+
+
+def _prepare(config: Config, bus: Bus, stream: StationStream, epoch: int) -> StationDesk:
+    refuse_misplaced_folder(config)
+    desk = _desk(config, bus, stream, epoch)
+    shelf_of(
+        config, bus, stream
+    ).claim()  # whoever kept desks before can move no floor from here on
+    said = desk.prepare(config.outbox.synchronous)
+    if said:
+        _LOG.info("%s: %s", config.station.name, said)
+    return desk
+
+
+def _follow_alone(config: Config, bus: Bus, stream: StationStream, stop: Stop) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
-    with _feed(config) as (feed, board):
+    try:
         while not stop.is_set():
+            there = (config.outbox.path / OUTBOX_FILE).exists()
             try:
-                feed.step()
-            except OutboxTaken:
-                raise
-            except (OutboxUnavailable, OutboxFull, OutboxBusy) as error:
-                feed.fall_back()
+                with feed_in(config, bus, stream, prepared=there) as (feed, board):
+                    follow(feed, board, stop)
+            except OutboxUnavailable as error:
                 delay = backoff.delay()
                 _LOG.warning("%s; trying again in %.0f s", error, delay)
-                board.show(Status("waiting", str(error)))
                 stop.wait(delay)
-                continue
-            if feed.said:
-                _LOG.warning(feed.said)
-                feed.said = ""
-            backoff.reset()
-            if board.show(Status("running", "reading the stream")):
-                _LOG.info("reading the stream")
-        board.show(Status("stopped"))
+    finally:
+        bus.close()
+
+
+def follow(
+    feed: Feed,
+    board: StatusBoard,
+    stop: Stop,
+    check: Callable[[], None] = lambda: None,
+    max_wait: float = 0.5,
+) -> None:
+    """Fill the folder until told to stop, whatever the servers do. ``check`` may end it, too."""
+    backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    while not stop.is_set():
+        check()
+        try:
+            feed.step(max_wait)
+        except OutboxTaken:
+            raise
+        except (OutboxUnavailable, OutboxFull, OutboxBusy) as error:
+            feed.fall_back()
+            if stop.is_set():  # it was interrupted for that
+                break
+            delay = backoff.delay()
+            _LOG.warning("%s; trying again in %.0f s", error, delay)
+            board.show(Status("waiting", str(error)))
+            stop.wait(delay)
+            continue
+        if feed.said:
+            _LOG.warning(feed.said)
+            feed.said = ""
+        backoff.reset()
+        if board.show(Status("running", "reading the stream")):
+            _LOG.info("reading the stream")
+    board.show(Status("stopped"))
 
 
 @contextmanager
-def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
-    url = config.outbox.url
-    assert url is not None
-    bus, stream = connection(config, url)
+def feed_in(
+    config: Config, bus: Bus, stream: StationStream, *, epoch: int = 0, prepared: bool = False
+) -> Iterator[tuple[Feed, StatusBoard]]:
+    """What fills the folder, which is made the newest first, unless that is ``prepared``.
+
+    ``epoch``  of the holding; 0: there is none
+    """
     lock = RoleLock(config.outbox.path, "tail")
     try:
-        refuse_misplaced_folder(config)
+        if prepared:
+            refuse_misplaced_folder(config)
+            desk = _desk(config, bus, stream, epoch)
+        else:
+            desk = _prepare(config, bus, stream, epoch)
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
         bell = Bell(config.outbox.path, tail_settings(config).destinations)
         board = StatusBoard(writer.database)
-        feed = feed_of(config, bus, stream, writer, bell.ring)
+        feed = feed_of(config, bus, stream, writer, bell.ring, desk=desk)
         try:
             yield feed, board
         except ReplicatorError as error:
@@ -186,11 +250,20 @@ def _feed(config: Config) -> Iterator[tuple[Feed, StatusBoard]]:
             board.show(Status("stopped", str(error)))
             raise
         finally:
+            feed.close()
             writer.close()
             bell.close()
     finally:
-        bus.close()
         lock.release()
+
+
+def _desk(config: Config, bus: Bus, stream: StationStream, epoch: int) -> StationDesk:
+    from replicator.desk import StationDesk  # noqa: PLC0415  # needs the extra jetstream
+    from replicator.jetstream.desks import Desks  # noqa: PLC0415
+
+    outbox, names = config.outbox, [each.name for each in config.destinations]
+    desks = Desks(bus, stream.name, stream.station, outbox.reader, outbox.replicas)
+    return StationDesk(desks, stream, outbox.path, names, config.fleet.desk, epoch)
 
 
 def feed_of(
@@ -200,6 +273,7 @@ def feed_of(
     writer: OutboxWriter,
     announce: Callable[[], None] = lambda: None,
     move: str = "",
+    desk: StationDesk | None = None,
 ) -> Feed:
     """What fills a folder, within its budget."""
     from replicator.feed import Feed  # noqa: PLC0415  # needs the extra jetstream
@@ -215,7 +289,7 @@ def feed_of(
     house = House(
         writer, budget, clock.now, time.monotonic, lambda _settled: feed.keep_references()
     )
-    feed = Feed(bus, stream, shelf_of(config, bus, stream), writer, house, announce, move)
+    feed = Feed(bus, stream, shelf_of(config, bus, stream), writer, house, announce, move, desk)
     return feed
 
 

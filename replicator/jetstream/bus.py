@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from replicator.errors import OutboxError, OutboxFull, OutboxUnavailable
@@ -56,6 +57,9 @@ class Bus:
         self._js: JetStreamContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._listeners: list[tuple[str, Callable[[], None]]] = []
+        self._connecting: asyncio.Lock | None = None
 
     def call(self, make: Call[T]) -> T:
         """Do it and wait for it. Raises OutboxUnavailable, OutboxFull, OutboxError."""
@@ -69,6 +73,13 @@ class Bus:
         """What came of it. Raises as ``call``."""
         with translated():
             return doing.result()
+
+    def listen(self, subject: str, told: Callable[[], None]) -> None:
+        """Call ``told``, in the connection's thread, at messages there; some may be missed.
+
+        From the next connection on.
+        """
+        self._listeners.append((subject, told))
 
     @property
     def max_payload(self) -> int:
@@ -89,19 +100,30 @@ class Bus:
         self._loop = self._thread = None
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="nats")
-            self._thread.start()
-        return self._loop
+        with self._starting:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                self._connecting = asyncio.Lock()
+                self._thread = threading.Thread(target=loop.run_forever, daemon=True, name="nats")
+                self._thread.start()
+                self._loop = loop
+            return self._loop
 
     async def _do(self, make: Call[T]) -> T:
+        assert self._connecting is not None
+        async with self._connecting:  # of several that find it lost, one makes it anew
+            js = await self._stream()
+        return await make(js)
+
+    async def _stream(self) -> JetStreamContext:
         if self._client is None or not self._client.is_connected:
             await self._shut_client()
             self._client = await _connected(self._servers, self._security)
             self._js = self._client.jetstream(timeout=ANSWER_SECONDS, domain=self._domain)
+            for subject, told in self._listeners:
+                await self._client.subscribe(subject, cb=_telling(told))
         assert self._js is not None
-        return await make(self._js)
+        return self._js
 
     async def _shut_client(self) -> None:
         client, self._client = self._client, None
@@ -139,6 +161,13 @@ async def _connected(servers: Sequence[str], security: Security) -> Client:
             raise Shut from error
         raise
     return client
+
+
+def _telling(told: Callable[[], None]) -> Callable[[Msg], Coroutine[Any, Any, None]]:
+    async def heard(_message: Msg) -> None:
+        told()
+
+    return heard
 
 
 async def _quiet(_error: Exception) -> None:

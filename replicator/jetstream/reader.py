@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from replicator.errors import OutboxUnavailable
+from replicator.errors import OutboxError, OutboxUnavailable
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import Message, message_of, origin_of
 from replicator.jetstream.stream import StationStream
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     Subscription: TypeAlias = JetStreamContext.PullSubscription
 
 _FETCHED = 64  # messages at a time
+_BATCH_SECONDS = 0.5  # how long a batch may fill; after that, the first message ends the wait
 _GONE_SECONDS = 60.0  # the servers forget a reader that has not asked for so long
 
 
@@ -44,6 +47,20 @@ class StationReader:
         self._next = start
         self._given = 0
         self._subscription: Subscription | None = None
+        self._fetching: Future[Sequence[Msg]] | None = None
+
+    def interrupt(self) -> None:
+        """End a ``fetch`` that another thread waits in: it raises OutboxUnavailable."""
+        fetching = self._fetching
+        if fetching is not None:
+            fetching.cancel()
+
+    def close(self) -> None:
+        """Be no reader any more; the servers forget it by themselves where they cannot be told."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            with suppress(OutboxError):
+                self._bus.call(lambda js: _dismissed(js, self._stream.name, subscription))
 
     def fetch(self, max_wait: float) -> list[Read]:
         """What came, in order; [] when nothing came within ``max_wait`` seconds.
@@ -52,15 +69,18 @@ class StationReader:
         """
         try:
             subscription = self._subscription or self._subscribe()
-            found = self._bus.call(lambda _js: _fetched(subscription, max_wait))
+            self._fetching = self._bus.start(lambda _js: _fetched(subscription, max_wait))
+            found = self._bus.result(self._fetching)
         except OutboxUnavailable:
-            self._subscription = None
+            self.close()
             raise
+        finally:
+            self._fetching = None
         read = []
         for raw in found:
             seq, given = raw.metadata.sequence.stream, raw.metadata.sequence.consumer
             if given != self._given + 1 or raw.metadata.num_delivered != 1:
-                self._subscription = None  # some were lost on their way: ask for them again
+                self.close()  # some were lost on their way: ask for them again
                 break
             self._given, self._next = given, seq + 1
             end = raw.subject == self._stream.subjects.end
@@ -86,8 +106,21 @@ class StationReader:
         return self._subscription
 
 
+async def _dismissed(js: JetStreamContext, stream: str, subscription: Subscription) -> None:
+    name = (await subscription.consumer_info()).name
+    await subscription.unsubscribe()
+    await js.delete_consumer(stream, name)
+
+
 async def _fetched(subscription: Subscription, max_wait: float) -> Sequence[Msg]:
     try:
-        return await subscription.fetch(_FETCHED, timeout=max(max_wait, 0.05))
+        filling = max(min(max_wait, _BATCH_SECONDS), 0.05)
+        return await subscription.fetch(_FETCHED, timeout=filling)
     except asyncio.TimeoutError:  # the client's own is one, too
+        pass
+    if max_wait <= _BATCH_SECONDS:
+        return []
+    try:
+        return await subscription.fetch(1, timeout=max_wait - _BATCH_SECONDS)
+    except asyncio.TimeoutError:
         return []

@@ -46,6 +46,11 @@ class Shelf:
         self._replicas = replicas
         self._revision = 0
 
+    @property
+    def revision(self) -> int:
+        """Of this reader's key, as it was written last."""
+        return self._revision
+
     def claim(self) -> int:
         """Be the reader of this name from now on; another under the same name learns it.
 
@@ -58,7 +63,11 @@ class Shelf:
                 value = (await kv.get(self._key)).value or b""
             except KeyNotFoundError:
                 value = orjson.dumps({"seq": 0})
-            return await kv.put(self._key, value), orjson.loads(value).get("leaf", 0)
+            revision = await kv.put(self._key, value)
+            found = await kv.get(self._key)
+            if found.revision != revision:  # the reader of before has just settled something
+                return await ask(js)
+            return revision, orjson.loads(value).get("leaf", 0)
 
         self._revision, floor = self._bus.call(ask)
         return floor

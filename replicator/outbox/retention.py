@@ -69,6 +69,21 @@ def settled_by(folder: Path, name: str) -> int:
         database.close()
 
 
+def furthest(folder: Path, destinations: Sequence[str]) -> int:
+    """The largest seq that a destination's cursor stands at; 0 where none has begun."""
+    found = [0]
+    for name in destinations:
+        path = folder / destination_file(name)
+        if path.exists():
+            database = open_readonly(path, "destination")
+            try:
+                with translated(path):
+                    found.append(database.conn.execute("SELECT seq FROM cursor").fetchone()[0])
+            finally:
+                database.close()
+    return max(found)
+
+
 def expire(database: Database, settled: int, before: datetime) -> int:
     """Delete entries up to ``settled`` captured before a moment, a bounded number; how many."""
     connection: sqlite3.Connection = database.conn

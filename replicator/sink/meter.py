@@ -15,10 +15,14 @@ def _unheard(_size: int) -> None:
     """Where nobody counts along."""
 
 
+def _allowed() -> None:
+    """Where nobody may forbid it."""
+
+
 class MeteredRest(Rest):
     """Counts ``sent`` and ``received`` bytes; what TLS and TCP add is not in them.
 
-    ``spend`` is told of them as they go.
+    ``spend`` is told of them as they go; ``allowed`` is asked before each request, and may raise.
     """
 
     def __init__(
@@ -26,9 +30,11 @@ class MeteredRest(Rest):
         address: Address,
         spend: Callable[[int], None] = _unheard,
         holder: Holder | None = None,
+        allowed: Callable[[], None] = _allowed,
     ) -> None:
         super().__init__(address, holder)
         self._spend = spend
+        self._allowed = allowed
         self.sent = 0
         self.received = 0
 
@@ -39,7 +45,8 @@ class MeteredRest(Rest):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """As Rest's."""
+        """As Rest's; and raises what ``allowed`` does."""
+        self._allowed()
         size = len(method) + len(path) + len(body or b"") + _size(headers or {})
         size += _size(self.held(method))
         size += _OWN_HEADERS + len(self.address.token)

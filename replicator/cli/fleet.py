@@ -1,0 +1,289 @@
+"""`replicator ship` as one of a fleet: a session, its share of the stations, and their work.
+
+The rules this file keeps:
+  * nothing slow happens here, so that the session is renewed in time: stations work in threads;
+  * a station is given up when its work has ended, and not before;
+  * what fails at one station, or with the servers for a time, ends nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from replicator import __version__
+from replicator.cli.fleet_station import StationWork
+from replicator.cli.pipelines import chosen
+from replicator.cli.ship import Holding
+from replicator.cli.signals import Stop
+from replicator.cli.streaming import connection
+from replicator.config import Config
+from replicator.delivery import Holder
+from replicator.errors import OutboxError, ReplicatorError
+from replicator.fleet.belief import Observer, margin_of
+from replicator.fleet.sharing import Lease, plan, share
+from replicator.notify import Duty, Service
+from replicator.outbox import clock
+
+_LOG = logging.getLogger("replicator.fleet")
+_BEATS_A_LEASE = 3
+_BREATH_SECONDS = 0.1
+_STATIONS_SECONDS = 30.0  # between looks for new stations
+_MOST_TAKEN = 32  # at a time
+_FORGET_SECONDS = 60.0  # sessions that are over
+
+Report = Callable[[], Mapping[str, object]]
+
+
+def ship_fleet(
+    config: Config, names: tuple[str, ...], *, once: bool, report: Report = dict
+) -> None:
+    """Share the stations with all others that do so, until told to stop, or all is delivered.
+
+    ``report``  what this shipper says of its stations for the fleet's view
+    """
+    chosen(config, names)
+    service = Service(["fleet"])
+    with Stop(service.stopping) as stop:
+        shipper = FleetShipper(config, names, stop, service.duty("fleet"), report, once=once)
+        try:
+            shipper.run()
+        finally:
+            shipper.close()
+    if shipper.error is not None:
+        raise shipper.error
+
+
+class FleetShipper:
+    """One shipper of the fleet."""
+
+    def __init__(
+        self,
+        config: Config,
+        names: tuple[str, ...],
+        stop: Stop,
+        duty: Duty,
+        report: Report,
+        *,
+        once: bool,
+    ) -> None:
+        from replicator.jetstream.leases import Session  # noqa: PLC0415  # needs the extra
+
+        url, lease = config.outbox.url, config.fleet.lease
+        assert url is not None
+        self._config = config
+        self._names = names
+        self._stop = stop
+        self._duty = duty
+        self._report = report
+        self._once = once
+        self._bus, _ = connection(config, url)
+        self._since = clock.text(clock.now())
+        self._session = Session(self._bus, url.stream, config.outbox.replicas, lease, self._about)
+        self._observer = Observer(lease, margin_of(lease))
+        self._every = lease / _BEATS_A_LEASE
+        self._works: dict[str, StationWork] = {}
+        self._done: set[str] = set()
+        self._known: set[str] = set()
+        self._looked_for = self._beat_at = float("-inf")
+        self._dead_since: dict[str, float] = {}
+        self._news = threading.Event()
+        self._troubled = ""
+        self.error: ReplicatorError | None = None
+
+    def _about(self) -> Mapping[str, object]:
+        return {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": __version__,
+            "since": self._since,
+            "stations": len(self._works),
+            "report": dict(self._report()),
+        }
+
+    def run(self) -> None:
+        """Until told to stop; with ``once`` until all is delivered. Others may go on at once."""
+        self._session.wake_on_news(self._news.set)
+        while not self._stop.is_set():
+            busy, complete = self._guarded(self._round)
+            if self._once and complete:
+                break
+            self._wait(_BREATH_SECONDS if busy else self._every)
+        self._leave()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._bus.close()
+
+    def _guarded(self, round_: Callable[[], tuple[bool, bool]]) -> tuple[bool, bool]:
+        try:
+            found = round_()
+        except OutboxError as error:
+            if self._once and not self._works and not self._session.believes():
+                raise
+            if str(error) != self._troubled:
+                _LOG.warning("%s; trying again", error)
+                self._duty.say(f"waiting: {error}")
+            self._troubled = str(error)
+            return False, False
+        if self._troubled:
+            _LOG.info("the servers answer again")
+        self._troubled = ""
+        return found
+
+    def _round(self) -> tuple[bool, bool]:
+        """One look, and what follows; whether more is to do at once, and whether all is done."""
+        self._beat()
+        seen = self._session.look()
+        now = time.monotonic()
+        self._observer.look(now, {n: r for n, r in seen.sessions.items() if n != self._session.id})
+        dead = {*seen.dead, *self._buried(), *self._missing(seen.leases, seen.sessions, seen.dead)}
+        self._session.adopt(seen.leases)
+        stations = self._stations(seen.leases)
+        live = set(seen.sessions) - dead
+        wanted = plan(self._session.id, stations, live, dead, self._ours(seen.leases))
+        for station in wanted.give_up:
+            self._give_up(station)
+        taking = wanted.take[:_MOST_TAKEN]
+        if taking and self._session.believes():
+            revisions = {n: seen.leases[n].revision if n in seen.leases else 0 for n in taking}
+            got = self._session.take(revisions)
+            if got:
+                _LOG.info("took %s", ", ".join(sorted(got)))
+        self._reconcile()
+        self._forget(seen.dead, seen.leases)
+        self._duty.say(f"{len(self._works)} of {len(stations)} stations, {len(live)} shippers")
+        most = share(len(stations), len(live))
+        complete = all(self._is_done(n, seen.leases.get(n), most) for n in stations)
+        return bool(taking) or any(work.leaving for work in self._works.values()), complete
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beat_at < self._every and self._session.believes():
+            return
+        self._beat_at = now
+        if not self._session.beat():
+            _LOG.warning("others have taken this shipper for dead: it begins anew")
+            self._reconcile()
+            self._session.beat()
+
+    def _buried(self) -> set[str]:
+        """Silent sessions, ended now."""
+        silent = self._observer.silent(time.monotonic()) if self._session.believes() else {}
+        found = {name for name, revision in silent.items() if self._session.bury(name, revision)}
+        for name in found:
+            _LOG.warning("shipper %s is silent: its stations are free", name)
+        return found
+
+    def _missing(
+        self, leases: Mapping[str, Lease], sessions: Mapping[str, int], dead: Mapping[str, int]
+    ) -> set[str]:
+        """Holders that have no session at all: they have ended."""
+        holders = {lease.holder for lease in leases.values()} - {"", self._session.id}
+        return self._session.gone(holders - set(sessions) - set(dead))
+
+    def _stations(self, leases: Mapping[str, Lease]) -> set[str]:
+        now = time.monotonic()
+        if now - self._looked_for >= min(_STATIONS_SECONDS, 3 * self._config.fleet.lease):
+            self._known = self._session.stations()
+            self._looked_for = now
+        return {name for name in {*self._known, *leases} if self._config.fleet.has(name)}
+
+    def _ours(self, leases: Mapping[str, Lease]) -> dict[str, Lease]:
+        """The leases, with what we know better: a station that is being given up is still ours."""
+        held = self._session.held
+        known = {name: Lease(self._session.id, epoch) for name, epoch in held.items()}
+        return {**leases, **known}
+
+    def _give_up(self, station: str) -> None:
+        """Once its work has ended; to be called again until then."""
+        work = self._works.get(station)
+        if work is None or not work.runs:
+            self._session.give_up(station)
+            self._works.pop(station, None)
+            _LOG.info("gave up %s", station)
+        else:
+            work.stop()
+
+    def _reconcile(self) -> None:
+        """Work for what is held, and for nothing else."""
+        held = self._session.held
+        for station, work in list(self._works.items()):
+            if held.get(station) != work.epoch:
+                work.stop()
+                if not work.runs:
+                    del self._works[station]
+            elif not work.runs:
+                if work.error is not None and self.error is None:
+                    self.error = work.error
+                if work.finished:
+                    self._done.add(station)
+                if not work.finished:
+                    del self._works[station]  # it had lost the holding for a moment
+        for station, epoch in held.items():
+            if station not in self._works and self._session.believes():
+                self._works[station] = self._work(station, epoch)
+
+    def _work(self, station: str, epoch: int) -> StationWork:
+        session = self._session
+        holding = Holding(Holder(station, epoch), lambda: session.check(station, epoch))
+        config = self._config.at_station(station)
+        return StationWork(config, self._names, self._bus, holding, once=self._once)
+
+    def _is_done(self, station: str, lease: Lease | None, most: int) -> bool:
+        """With ``once``: delivered, or in the care of another who lives."""
+        if station in self._done:
+            return True
+        if lease is not None and lease.holder not in ("", self._session.id):
+            return self._observer.lives(lease.holder)
+        return station not in self._session.held and len(self._session.held) >= most
+
+    def _forget(self, dead: Mapping[str, int], leases: Mapping[str, Lease]) -> None:
+        """Remove what is left of sessions that ended a while ago and hold nothing."""
+        now = time.monotonic()
+        self._dead_since = {name: self._dead_since.get(name, now) for name in dead}
+        holders = {lease.holder for lease in leases.values()}
+        old = [n for n, at in self._dead_since.items() if now - at > _FORGET_SECONDS]
+        self._session.forget([name for name in old if name not in holders])
+
+    def _leave(self) -> None:
+        """Give all up, each when its work has ended; the session goes on meanwhile."""
+        while self._works or self._session.held:
+            found = self._guarded(self._leaving)
+            if self._troubled and not any(work.runs for work in self._works.values()):
+                break  # the leases run out by themselves
+            if found[0]:
+                time.sleep(_BREATH_SECONDS)
+        self._guarded(self._end)
+
+    def _end(self) -> tuple[bool, bool]:
+        self._session.end()
+        return False, False
+
+    def _leaving(self) -> tuple[bool, bool]:
+        for work in self._works.values():
+            work.stop()
+        self._duty.alive()
+        self._beat()
+        held = self._session.held
+        for station in {*held, *self._works}:
+            if station in held:
+                self._give_up(station)
+            elif not self._works[station].runs:
+                del self._works[station]
+        return True, False
+
+    def _wait(self, seconds: float) -> None:
+        """Until it is time, there is news, or we are told to stop."""
+        end = time.monotonic() + seconds
+        self._duty.alive()
+        while (left := end - time.monotonic()) > 0 and not self._stop.is_set():
+            if self._news.is_set():
+                time.sleep(min(left, _BREATH_SECONDS))  # more may come at once
+                self._news.clear()
+                return
+            self._stop.wait(min(left, _BREATH_SECONDS))

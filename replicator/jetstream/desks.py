@@ -1,0 +1,130 @@
+"""Desks beside the stream: what delivery of a station knows, kept for whoever delivers it next.
+
+A stream STREAM_desks. A desk is messages ``STREAM_desks.STATION.READER.EPOCH.NUMBER.PART``, and one
+``….whole`` behind them; without that it never was there. The largest (epoch, number) is the newest,
+so an older holder can neither overwrite nor hide what a newer one has kept. Whoever keeps one
+removes those that are older than it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType
+from nats.js.errors import NotFoundError
+
+from replicator.errors import OutboxError
+from replicator.jetstream.bus import Bus
+from replicator.naming import token
+
+_PART_BYTES = 256 << 10
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """Which desk: the holding's epoch, and how many it had kept."""
+
+    epoch: int
+    number: int
+
+
+class Desks:
+    """One station's and reader's. All raise OutboxUnavailable, OutboxFull, OutboxError."""
+
+    def __init__(self, bus: Bus, stream: str, station: str, reader: str, replicas: int) -> None:
+        self._bus = bus
+        self._name = f"{stream}_desks"
+        self._root = f"{self._name}.{token(station)}.{token(reader)}"
+        self._station = station
+        self._replicas = replicas
+        self._number = 0
+
+    def keep(self, epoch: int, desk: bytes) -> Version:
+        """Keep a desk as the newest of this epoch; returns when it is there as a whole."""
+        size = min(_PART_BYTES, self._bus.max_payload - 4096)
+        parts = [desk[at : at + size] for at in range(0, len(desk), size)]
+        said = {"parts": len(parts), "sha256": hashlib.sha256(desk).hexdigest()}
+
+        async def ask(js: JetStreamContext) -> Version:
+            known = await self._versions(js)
+            numbers = [each.number for each in known if each.epoch == epoch]
+            self._number = max([self._number, *numbers]) + 1
+            version = Version(epoch, self._number)
+            place = self._place(version)
+            for number, part in enumerate(parts):
+                await js.publish(f"{place}.{number}", part)
+            await js.publish(f"{place}.whole", orjson.dumps(said))
+            for older in known:
+                if older < version:
+                    await js.purge_stream(self._name, subject=f"{self._place(older)}.*")
+            return version
+
+        return self._bus.call(ask)
+
+    def newest(self) -> Version | None:
+        """Which is the newest whole one."""
+        return self._bus.call(self._newest)
+
+    def fetch(self) -> tuple[Version, bytes] | None:
+        """The newest whole desk; None: none was ever kept. Raises OutboxError for a damaged one."""
+        return self._bus.call(self._fetched)
+
+    async def _fetched(self, js: JetStreamContext) -> tuple[Version, bytes] | None:
+        for _ in range(_TRIES):
+            version = await self._newest(js)
+            if version is None:
+                return None
+            try:
+                return version, await self._read(js, version)
+            except NotFoundError:  # a newer one has come, and this one was removed meanwhile
+                await asyncio.sleep(0.1)
+        raise _damaged(self._station)
+
+    async def _read(self, js: JetStreamContext, version: Version) -> bytes:
+        place = self._place(version)
+        said = orjson.loads((await js.get_last_msg(self._name, f"{place}.whole")).data or b"")
+        parts = [
+            (await js.get_last_msg(self._name, f"{place}.{number}")).data or b""
+            for number in range(said["parts"])
+        ]
+        desk = b"".join(parts)
+        if hashlib.sha256(desk).hexdigest() != said["sha256"]:
+            raise _damaged(self._station)
+        return desk
+
+    async def _newest(self, js: JetStreamContext) -> Version | None:
+        return max(await self._versions(js, "whole"), default=None)
+
+    async def _versions(self, js: JetStreamContext, part: str = "*") -> set[Version]:
+        wanted = f"{self._root}.*.*.{part}"
+        try:
+            info = await js.stream_info(self._name, subjects_filter=wanted)
+        except NotFoundError:
+            await js.add_stream(
+                name=self._name,
+                subjects=[f"{self._name}.>"],
+                storage=StorageType.FILE,
+                retention=RetentionPolicy.LIMITS,
+                discard=DiscardPolicy.NEW,
+                num_replicas=self._replicas,
+            )
+            return set()
+        found = (subject.split(".") for subject in info.state.subjects or ())
+        return {Version(int(words[3]), int(words[4])) for words in found}
+
+    def _place(self, version: Version) -> str:
+        return f"{self._root}.{version.epoch}.{version.number}"
+
+
+def _damaged(station: str) -> OutboxError:
+    return OutboxError(
+        f"the desk of station {station} that is kept beside the stream cannot be read",
+        "its parts do not make a whole",
+        "`nats stream purge STREAM_desks --subject` with the station's subjects removes it; what it"
+        " knew is found out again, and what is still in the stream is sent again",
+    )
