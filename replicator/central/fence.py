@@ -10,13 +10,15 @@ in which holding: ``Replicator-Station``, ``Replicator-Epoch``. The rules this f
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from replicator.central.bulk import now
 from replicator.central.problems import Problem
@@ -30,6 +32,8 @@ STATION_HEADER, EPOCH_HEADER, SEQ_HEADER = (
     "Replicator-Epoch",
     "Replicator-Seq",
 )
+log = logging.getLogger(__name__)
+
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _MOST = 2**63 - 1
 _LONGEST = 255
@@ -89,7 +93,7 @@ def check_speaker(caller: Caller, holder: Holder) -> None:
 
 def guard(said: Said) -> Callable[[Connection], None]:
     """For Database.guarded: raises Problem 409 where a newer holder was heard of."""
-    return lambda connection: _admit(connection, said.holder, said.seq)
+    return lambda connection: _admit(connection, said)
 
 
 class Marks:
@@ -98,48 +102,58 @@ class Marks:
     def __init__(self) -> None:
         self._raised: dict[str, int] = {}
 
-    def reach(self, database: Database, holder: Holder) -> None:
+    def reach(self, database: Database, said: Said) -> None:
         """The mark is at least this holder's from now on. Raises Problem 409, 503."""
-        known = self._raised.get(holder.station, 0)
-        if known > holder.epoch:
-            raise _superseded(holder, known)
-        if known == holder.epoch:
+        holder = said.holder
+        if self._raised.get(holder.station) == holder.epoch:
             return
         try:
-            database.write(lambda c: _admit(c, holder, None), references=False)
+            database.write(lambda c: _admit(c, said), references=False)
         except sa.exc.IntegrityError:  # the station's first two at once: now there is a mark
-            database.write(lambda c: _admit(c, holder, None), references=False)
+            database.write(lambda c: _admit(c, said), references=False)
         if len(self._raised) >= _REMEMBERED:
             self._raised = {}
         self._raised[holder.station] = holder.epoch
 
 
-def _admit(connection: Connection, holder: Holder, seq: int | None) -> None:
+def forget(engine: Engine, pattern: str) -> int:
+    """Forget the marks of stations whose names fit a shell pattern; how many there were.
+
+    Only where epochs begin anew: until its next request a station is open to every holder.
+    """
+
+    def work(connection: Connection) -> int:
+        names = connection.execute(sa.select(HOLDING.c.station)).scalars()
+        gone = [name for name in names if fnmatchcase(name, pattern)]
+        for name in gone:
+            connection.execute(sa.delete(HOLDING).where(HOLDING.c.station == name))
+        return len(gone)
+
+    return Database(engine).write(work, references=False)
+
+
+def _admit(connection: Connection, said: Said) -> None:
     """Lock the station's mark, and raise it where this holder is newer. Raises Problem 409."""
+    holder = said.holder
     mine = HOLDING.c.station == holder.station
-    held = sa.update(HOLDING).where(mine, HOLDING.c.epoch == holder.epoch)
-    if connection.execute(held.values(seq=_later(seq))).rowcount:
-        return
     newest = connection.execute(sa.select(HOLDING.c.epoch).where(mine).with_for_update()).scalar()
+    if newest == holder.epoch:
+        return
     if newest is not None and newest > holder.epoch:
-        raise _superseded(holder, newest)
-    row = {"epoch": holder.epoch, "seq": seq, "since": now()}
+        raise _superseded(said, newest)
+    row = {"epoch": holder.epoch, "since": now()}
     if newest is None:
         connection.execute(sa.insert(HOLDING).values({**row, "station": holder.station}))
     else:
         connection.execute(sa.update(HOLDING).where(mine).values(row))
 
 
-def _later(seq: int | None) -> sa.ColumnElement[int]:
-    """What is sent again, or was held, has a smaller one."""
-    column: sa.ColumnElement[int] = HOLDING.c.seq
-    if seq is None:
-        return column
-    return sa.case((column > seq, column), else_=sa.literal(seq, sa.BigInteger))
-
-
-def _superseded(holder: Holder, newest: int) -> Problem:
+def _superseded(said: Said, newest: int) -> Problem:
+    holder = said.holder
+    until = "" if said.seq is None else f", up to entry {said.seq},"
     detail = (
-        f"{holder.station!r} is held with epoch {newest} by now, this request's is {holder.epoch}"
+        f"{holder.station!r} is held with epoch {newest} by now;"
+        f" this request{until} comes with epoch {holder.epoch}"
     )
+    log.info("refused: %s", detail)
     return Problem(409, "superseded", detail)

@@ -124,7 +124,7 @@ def _fence() -> None:
         return
     fence.check_speaker(g.caller, said.holder)
     marks: fence.Marks = current_app.extensions["replicator-marks"]
-    marks.reach(_database(), said.holder)
+    marks.reach(_database(), said)
     g.station = said.holder.station
     g.caller = Caller(g.station)
     g.database = _database().guarded(fence.guard(said))

@@ -274,13 +274,12 @@ FLEET_TOKEN = sa.Table(
     sa.Column("revoked_at", TimeText(), nullable=True),
     **_OPTIONS,
 )
-# Who delivers a station: the highest epoch seen, since when, and the last entry that came with it.
+# Who delivers a station: the highest epoch seen, and since when.
 HOLDING = sa.Table(
     "holding",
     METADATA,
     sa.Column("station", utf8(255), primary_key=True),
     sa.Column("epoch", sa.BigInteger, nullable=False),
-    sa.Column("seq", sa.BigInteger),
     sa.Column("since", TimeText(), nullable=False),
     **_OPTIONS,
 )

@@ -23,7 +23,7 @@ from replicator.backlog.alarms import CRITICAL, FINE, WARNING
 from replicator.backlog.read import Detail
 from replicator.cli import logs
 from replicator.cli.backlog_text import backlog_lines
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.cli.signals import Stop
 from replicator.config import Config
 from replicator.errors import ReplicatorError
@@ -71,12 +71,21 @@ class Checking(click.Command):
     help="For monitoring: one line an alarm; exit code 0 fine, 1 warning, 2 critical, 3 cannot"
     " tell. Thresholds: [alarm].",
 )
-@configured
+@configured_fleet
 def backlog(config: Config, as_json: bool, watch: bool, house: str | None, check: bool) -> None:
-    """Show what waits for each destination, why, and how old it is. Reads only."""
+    """Show what waits for each destination, why, and how old it is. Reads only.
+
+    \b
+    In a fleet, without --station: the totals, its shippers, and the ten stations worst off.
+    """
     context = click.get_current_context()
     if watch and check:
         raise click.UsageError("--check looks once: not with --watch")
+    if config.fleet.stations:
+        if house is not None:
+            raise click.UsageError("--house is of one station: --station NAME")
+        level = _of_fleet(config, as_json=as_json, watch=watch, check=check)
+        context.exit(EXIT_OF[level] if check else 0)
     if watch:
         _watch(config, house, as_json)
         return
@@ -89,6 +98,22 @@ def backlog(config: Config, as_json: bool, watch: bool, house: str | None, check
         click.echo("\n".join(_lines(config, found, alarms, house)))
     if check:
         context.exit(EXIT_OF[worst(alarms)])
+
+
+def _of_fleet(config: Config, *, as_json: bool, watch: bool, check: bool) -> str:
+    """Print it; its level."""
+    from replicator.cli import fleet_look as fleet  # noqa: PLC0415  # needs what a folder does not
+
+    with Stop() as stop:
+        while True:
+            found = fleet.look_at_fleet(config)
+            if as_json:
+                click.echo(json.dumps(fleet.as_dict(found), indent=None if watch else 2))
+            else:
+                lines = fleet.fleet_check_lines(found) if check else fleet.fleet_lines(found)
+                click.echo("\n".join(lines))
+            if not watch or stop.wait(_EVERY_SECONDS):
+                return found.level
 
 
 def look(

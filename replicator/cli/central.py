@@ -68,6 +68,13 @@ def listen_address(
     metavar="NAME",
     help="Make all fleet tokens of this name useless, and exit.",
 )
+@click.option(
+    "--forget-holders",
+    "forgotten",
+    metavar="PATTERN",
+    help="Let any shipper speak for these stations (a shell pattern), and exit. Needed only after"
+    " the shippers' leases were lost and begin anew.",
+)
 def central(config: Config, /, listen: Listen | None, **names: str | None) -> None:
     """Run the central server of [central] until SIGTERM or Ctrl-C.
 
@@ -86,8 +93,11 @@ def central(config: Config, /, listen: Listen | None, **names: str | None) -> No
 
 
 def _tokens(engine: Any, names: Mapping[str, str | None]) -> None:
-    """What the options say: first revoke, then make."""
+    """What the options say: first forget and revoke, then make."""
     tokens = _room("tokens")
+    if names["forgotten"] is not None:
+        count = _room("fence").forget(engine, names["forgotten"])
+        click.echo(f"{count} stations' holders forgotten", err=True)
     for option, revoke, whose, made_by in (
         ("revoked", tokens.revoke_tokens, "station", "--create-token"),
         ("fleet_revoked", tokens.revoke_fleet_tokens, "fleet", "--create-fleet-token"),

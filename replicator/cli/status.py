@@ -12,7 +12,7 @@ from replicator.backlog.alarms import FINE
 from replicator.backlog.words import age_text
 from replicator.cli.backlog import EXIT_OF, Checking, look
 from replicator.cli.backlog_text import empty_text, is_past
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.config import Config
 
 
@@ -24,9 +24,16 @@ from replicator.config import Config
 @click.option("--line", is_flag=True, help="One line, to read out on the phone.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON: docs/backlog.md names the fields.")
 @click.option("--check", is_flag=True, help="Exit code as that of `backlog --check`.")
-@configured
+@configured_fleet
 def status(config: Config, line: bool, as_json: bool, check: bool) -> None:
-    """Say how it goes: what is wrong and what helps, capture, each destination. Reads only."""
+    """Say how it goes: what is wrong and what helps, capture, each destination. Reads only.
+
+    \b
+    In a fleet, without --station: of all of it.
+    """
+    if config.fleet.stations:
+        level = _of_fleet(config, line=line, as_json=as_json)
+        click.get_current_context().exit(EXIT_OF[level] if check else 0)
     found, alarms = look(config, detail="none")
     name = config.station.name
     if as_json:
@@ -37,6 +44,21 @@ def status(config: Config, line: bool, as_json: bool, check: bool) -> None:
         click.echo("\n".join(status_lines(name, found, alarms)))
     if check:
         click.get_current_context().exit(EXIT_OF[worst(alarms)])
+
+
+def _of_fleet(config: Config, *, line: bool, as_json: bool) -> str:
+    """Print it; its level."""
+    from replicator.cli import fleet_look as fleet  # noqa: PLC0415  # needs what a folder does not
+
+    found = fleet.look_at_fleet(config)
+    if as_json:
+        said = {**fleet.as_dict(found), "line": fleet.headline(found)}
+        click.echo(json.dumps(said, indent=2))
+    elif line:
+        click.echo(fleet.headline(found))
+    else:
+        click.echo("\n".join(fleet.fleet_lines(found)))
+    return found.level
 
 
 def as_dict(station: str, found: Backlog, alarms: Sequence[Alarm]) -> dict[str, object]:

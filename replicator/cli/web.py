@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from heapq import nsmallest
 from types import ModuleType
 
 import click
@@ -11,14 +15,14 @@ import click
 from replicator import __version__
 from replicator.cli.backlog import thresholds
 from replicator.cli.central import listen_address
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.config import Config, Listen
 from replicator.errors import ConfigError
 from replicator.web.settings import Certificate, Certify, WebSettings
 
 
 @click.command(epilog="\b\nExamples:\n  replicator web\n  replicator web --listen 127.0.0.1:8090")
-@configured
+@configured_fleet
 @click.option(
     "--listen",
     callback=listen_address,
@@ -31,8 +35,12 @@ def web(config: Config, listen: Listen | None) -> None:
     \b
     Also /metrics for Prometheus, and /healthz. Settings: [web]. It reads the outbox's files, so it
     works whether tail and ship run or not. Once it accepts requests, standard output has the line
-    "listening on URL".
+    "listening on URL". In a fleet, without --station: the page of the fleet, and below it that of
+    each station with a folder on this machine.
     """
+    if config.fleet.stations:
+        _serve_fleet(config, listen)
+        return
     settings = web_settings(config, listen)
     _room("serve").serve(settings)
 
@@ -54,6 +62,24 @@ def web_settings(config: Config, listen: Listen | None = None) -> WebSettings:
         synchronous=config.outbox.synchronous,
         limits=thresholds(config),
     )
+
+
+def _serve_fleet(config: Config, listen: Listen | None) -> None:
+    from replicator.cli import fleet_look  # noqa: PLC0415  # needs what a folder does not
+    from replicator.cli.stations import is_here, stations_here  # noqa: PLC0415
+
+    def station(name: str) -> WebSettings | None:
+        if not is_here(config, name):
+            return None
+        return replace(web_settings(config.at_station(name), listen), in_fleet=True)
+
+    def here(after: str, most: int) -> Sequence[str]:
+        return nsmallest(most, (name for name in stations_here(config) if name > after))
+
+    own = replace(web_settings(config, listen), station="fleet")
+    serve = _room("serve")
+    look = partial(fleet_look.look_at_fleet, config)
+    serve.serve_fleet(_room("fleet").FleetSettings(own, look, here, station))
 
 
 def _certify(config: Config) -> Certify:

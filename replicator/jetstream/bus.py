@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -87,6 +88,25 @@ class Bus:
         self.call(_nothing)
         assert self._client is not None
         return self._client.max_payload
+
+    def subjects(self, stream: str) -> int:
+        """How many subjects have messages in a stream; they are not listed. Raises as ``call``.
+
+        The client's own answer leaves the number out.
+        """
+
+        async def ask(_js: JetStreamContext) -> int:
+            assert self._client is not None
+            api = f"$JS.{self._domain}.API" if self._domain else "$JS.API"
+            reply = await self._client.request(
+                f"{api}.STREAM.INFO.{stream}", timeout=ANSWER_SECONDS
+            )
+            said = json.loads(reply.data)
+            if "error" in said:
+                raise nats.js.errors.APIError.from_error(said["error"])
+            return int(said["state"].get("num_subjects", 0))
+
+        return self.call(ask)
 
     def close(self) -> None:
         """Close the connection."""

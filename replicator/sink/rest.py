@@ -120,8 +120,8 @@ class Rest:
         return HoldingLost(
             f"another shipper delivers {self.holder.station} by now",
             f"{self.address.url}: {words}",
-            "nothing to do where that one runs: what this one had not delivered waits in the"
-            " outbox, and the newer one sends it",
+            "nothing to do where that one runs: it sends what this one had not delivered. Where the"
+            " leases were lost and begin anew: `replicator central --forget-holders STATION`",
         )
 
     @contextmanager

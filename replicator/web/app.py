@@ -26,22 +26,28 @@ from replicator.web.views import Pages
 log = logging.getLogger(__name__)
 
 _MOST_BYTES = 16 << 10
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_app(settings: WebSettings, wall: Callable[[], float] = time.time) -> Flask:
     """A WSGI application. ``wall``: Unix seconds, for sessions."""
+    app = bare_app()
+    guard = Guard(settings, wall)
+    guard.attach(app)
+    _add_pages(app, Pages(settings, guard, threading.Lock()))
+    app.add_url_rule("/healthz", "healthz", _healthz(settings))
+    app.add_url_rule("/metrics", "metrics", _metrics(settings))
+    return app
+
+
+def bare_app() -> Flask:
+    """Without pages: filters, and how errors are shown."""
     app = Flask("replicator.web")
     app.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"age": age_text, "span": span_text, "size": size_text}
     app.jinja_env.filters |= {"number": "{:,}".format, "rate": rate_text, "moment": moment_text}
     app.jinja_env.filters |= {"code": code_markup, "ago": ago_text}
-    guard = Guard(settings, wall)
-    guard.attach(app)
-    _add_pages(app, Pages(settings, guard, threading.Lock()))
-    app.add_url_rule("/healthz", "healthz", _healthz(settings))
-    app.add_url_rule("/metrics", "metrics", _metrics(settings))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ReplicatorError, _told)
     app.register_error_handler(Exception, _bug)
@@ -94,7 +100,7 @@ def _metrics(settings: WebSettings) -> Callable[[], Response]:
         else:
             health = health_of(found, settings.patience)
             picture = Picture(settings.version, settings.station, found, health, tuple(alarms))
-        return Response(exposition(picture), content_type=_METRICS_TYPE)
+        return Response(exposition(picture), content_type=METRICS_TYPE)
 
     return metrics
 

@@ -124,7 +124,7 @@ class Collector:
                 (labels, value) for labels, value in told.get(named.name, ()) if value is not None
             ]
             if values:
-                yield _family(named, values)
+                yield family(named, values)
 
 
 def exposition(picture: Picture) -> bytes:
@@ -134,7 +134,8 @@ def exposition(picture: Picture) -> bytes:
     return generate_latest(registry)
 
 
-def _family(named: Named, values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def family(named: Named, values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """One metric with its values by label."""
     kind = CounterMetricFamily if named.counter else GaugeMetricFamily
     family = kind(PREFIX + named.name, named.help, labels=named.labels)
     for labels, value in values:

@@ -10,6 +10,7 @@ from waitress.server import create_server
 
 from replicator.serving import Served, announce, listen, run
 from replicator.web.app import create_app
+from replicator.web.fleet import FleetApp, FleetSettings
 from replicator.web.settings import WebSettings
 
 _THREADS = 4
@@ -23,8 +24,17 @@ def serve(settings: WebSettings, listening: Callable[[str], None] = announce) ->
     ``listening`` is called once with the URL, the real port in it. Raises ConfigError for an
     address that cannot be listened on.
     """
+    _serve(create_app(settings), settings, listening)
+
+
+def serve_fleet(settings: FleetSettings, listening: Callable[[str], None] = announce) -> None:
+    """As ``serve``, the page of a fleet and of its stations here."""
+    _serve(FleetApp(settings), settings.own, listening)
+
+
+def _serve(app: Any, settings: WebSettings, listening: Callable[[str], None]) -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a browser asks for much at once
-    served = Served(create_app(settings))
+    served = Served(app)
     run(build_server(served, settings), listening, served)
 
 

@@ -34,6 +34,7 @@ class WebSettings:
 
     ``budget``       bytes that the outbox may take
     ``synchronous``  of a destination's file, when an operator's wish is written there
+    ``in_fleet``     its page stands below a fleet's, at /station/TOKEN/
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class WebSettings:
     budget: int | None = None
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     limits: Thresholds = field(default_factory=Thresholds)
+    in_fleet: bool = False
 
     def __post_init__(self) -> None:
         if self.token and len(self.token) < TOKEN_LENGTH:

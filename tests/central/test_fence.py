@@ -49,11 +49,10 @@ def send(client: Client, epoch: int, value: float = 1.0, **more: Any) -> int:
     return client.request("POST", "bulk/", json=rows, headers=headers).status_code
 
 
-def mark(database: Database, station: str = "station-7") -> tuple[int, int | None]:
+def mark(database: Database, station: str = "station-7") -> int:
     with database.engine.connect() as connection:
-        found = sa.select(HOLDING.c.epoch, HOLDING.c.seq).where(HOLDING.c.station == station)
-        epoch, seq = connection.execute(found).one()
-        return epoch, seq
+        found = sa.select(HOLDING.c.epoch).where(HOLDING.c.station == station)
+        return int(connection.execute(found).scalar_one())
 
 
 CHANGES: dict[str, Any] = {
@@ -109,7 +108,7 @@ def test_stations_are_fenced_each_for_itself(central: Client) -> None:
         headers = {**RECEIPT, **held(epoch, station)}
         reply = central.request("POST", "bulk/", json=[ROW], headers=headers)
         assert reply.status_code == 200
-        assert mark(central.database, station) == (epoch, None)
+        assert mark(central.database, station) == epoch
 
 
 @pytest.mark.parametrize(
@@ -125,17 +124,15 @@ def test_a_newer_epoch_counts_although_nothing_is_stored(
     assert central.request("POST", "bulk/", headers=held(6), **more).status_code in (400, 422)
     assert send(central, 5) == 409
     assert central.request("POST", "nonsense/", json={}, headers=held(7)).status_code == 404
-    assert mark(central.database)[0] == 7
+    assert mark(central.database) == 7
 
 
-def test_the_last_entry_is_kept_and_starts_anew_with_a_holder(central: Client) -> None:
-    central.world()
-    for epoch, seq, kept in ((5, 10, 10), (5, 8, 10), (5, 12, 12), (6, 11, 11)):
-        headers = {**RECEIPT, **held(epoch, **{"Replicator-Seq": str(seq)})}
-        assert central.request("POST", "bulk/", json=[ROW], headers=headers).status_code == 200
-        assert mark(central.database) == (epoch, kept)
-    assert send(central, 6) == 200
-    assert mark(central.database) == (6, 11)
+def test_a_refusal_says_which_entries_it_is_about(start: Start) -> None:
+    client = start()
+    client.request("POST", "bulk/", json=[], headers=held(6))
+    headers = held(5, **{"Replicator-Seq": "90210"})
+    said = client.request("POST", "bulk/", json=[], headers=headers).json()["detail"]
+    assert "up to entry 90210" in said
 
 
 @pytest.mark.parametrize(
@@ -195,10 +192,10 @@ def test_what_an_older_holder_is_storing_comes_first_or_not_at_all(database_url:
         order.append("old stored")
 
     def newer() -> None:
-        fence.Marks().reach(database, new)
+        fence.Marks().reach(database, fence.Said(new, None))
         order.append("new heard")
 
-    fence.Marks().reach(database, old)
+    fence.Marks().reach(database, fence.Said(old, None))
     guarded = database.guarded(fence.guard(fence.Said(old, None)))
     with ThreadPoolExecutor(2) as pool:
         storing = pool.submit(guarded.write, slow, references=False)
@@ -242,7 +239,7 @@ def test_holders_that_race_through_two_servers_never_go_back(database_url: str) 
         with ThreadPoolExecutor(3) as pool:
             assert list(pool.map(hold, (1, 2, 3))) == [409, 409, 200]
         assert {row["value"] for row in one.get("reading/")} == {3.0}
-        assert mark(one.database)[0] == 3
+        assert mark(one.database) == 3
 
 
 sent = st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 4), st.booleans(), st.booleans())
@@ -257,7 +254,7 @@ def test_a_request_is_heard_exactly_when_none_newer_was(requests: list[Any]) -> 
         marks, newest = fence.Marks(), {"a": 0, "b": 0}
         for station, epoch, anew, fails in requests:
             marks = fence.Marks() if anew else marks
-            holder, stored, refused = Holder(station, epoch), list[int](), 0
+            said, stored, refused = fence.Said(Holder(station, epoch), None), list[int](), 0
 
             def work(_connection: object, fails: bool = fails, stored: list[int] = stored) -> None:
                 stored.append(1)
@@ -265,10 +262,8 @@ def test_a_request_is_heard_exactly_when_none_newer_was(requests: list[Any]) -> 
                     raise Problem(422, "rejected", "")
 
             try:
-                marks.reach(database, holder)
-                database.guarded(fence.guard(fence.Said(holder, None))).write(
-                    work, references=False
-                )
+                marks.reach(database, said)
+                database.guarded(fence.guard(said)).write(work, references=False)
             except Problem as problem:
                 refused = problem.status
             assert refused == ((422 if fails else 0) if stored else 409)
@@ -284,7 +279,15 @@ def test_a_mark_that_a_backup_lacks_is_made_again(start: Start) -> None:
     with client.database.engine.begin() as connection:
         connection.execute(sa.delete(HOLDING))
     assert send(client, 5) == 200
-    assert mark(client.database)[0] == 5
+    assert mark(client.database) == 5
+
+
+def test_marks_can_be_forgotten_where_epochs_begin_anew(central: Client) -> None:
+    central.world()
+    assert [send(central, 5), send(central, 1)] == [200, 409]
+    assert fence.forget(central.database.engine, "station-8*") == 0
+    assert fence.forget(central.database.engine, "station-*") == 1
+    assert [send(central, 1), send(central, 5), send(central, 1)] == [200, 200, 409]
 
 
 def test_a_database_of_the_version_before_gets_its_tables(database_url: str) -> None:

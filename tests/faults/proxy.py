@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -136,6 +136,7 @@ class Passed:
     status: int | None
     forwarded: bool
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # names in lower case
 
 
 class FaultProxy:
@@ -246,7 +247,7 @@ class FaultProxy:
         status = None if reply is None else reply.status
         passed = (request.method, request.path, request.query, status, fault.forward, request.body)
         with self._lock:
-            self.requests.append(Passed(*passed))
+            self.requests.append(Passed(*passed, request.headers))
         return reply
 
     def _forward(self, request: Request) -> Reply | None:

@@ -83,7 +83,7 @@ def test_a_superseded_one_ends_and_keeps_what_it_has(scene: Scene, ours: Centre,
     scene.put("House", 9, deploymentId=1, address="9 New St")
     taken_over(ours, 4)
     for _ in range(2):
-        with pytest.raises(HoldingLost, match=rf"{NAME}.*epoch 4"):
+        with pytest.raises(HoldingLost, match=rf"{NAME}.*epoch 4 by now"):
             made.ship().step()
     assert made.deliveries.cursor() == cursor
     assert list(made.deliveries.database["parked"].rows) == []

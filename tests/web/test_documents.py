@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from replicator.web.fleet_metrics import FLEET_METRICS
 from replicator.web.metrics import METRICS, PREFIX
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,7 +51,7 @@ def test_every_metric_is_documented_with_its_type_and_labels() -> None:
             ", ".join(f"`{label}`" for label in each.labels) or "–",
             each.help,
         )
-        for each in METRICS.values()
+        for each in (*METRICS.values(), *FLEET_METRICS.values())
     ]
 
 
