@@ -73,7 +73,7 @@ class Shelf:
         return floor
 
     def settle(self, seq: int, leaf: int = 0) -> int:
-        """Messages with a smaller seq are not needed by this reader; which none needs any more.
+        """Messages with a smaller seq are not needed by this reader; which none needs any more, 0: unknown.
 
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
@@ -87,8 +87,10 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-            readers = await _values(kv, f"settled.{token(self._station)}.*")
-            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
+            readers = await _entries(kv, f"settled.{token(self._station)}.*")
+            if readers.get(self._key, (b"", 0))[1] != revision:
+                return revision, 0  # from a server that is behind: it may not know every reader
+            return revision, min(orjson.loads(said)["seq"] for said, _ in readers.values())
 
         self._revision, floor = self._bus.call(ask)
         return floor
@@ -165,11 +167,16 @@ class Shelf:
 
 async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
     """Key → value, as they are now."""
+    return {key: value for key, (value, _) in (await _entries(kv, pattern)).items()}
+
+
+async def _entries(kv: KeyValue, pattern: str) -> dict[str, tuple[bytes, int]]:
+    """Key → value and revision, as one of the servers knows them: it may be behind."""
     watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, bytes] = {}
+    found: dict[str, tuple[bytes, int]] = {}
     try:
         while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = entry.value or b""
+            found[entry.key] = entry.value or b"", entry.revision or 0
     finally:
         await watcher.stop()  # type: ignore[no-untyped-call]
     return found
