@@ -54,7 +54,9 @@ class Shelf:
     def claim(self) -> int:
         """Be the reader of this name from now on; another under the same name learns it.
 
-        Which seq of a leaf is not settled yet; 0: unknown.
+        Which seq of a leaf is not settled yet;
+
+        0: unknown.
         """
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
@@ -73,8 +75,9 @@ class Shelf:
         return floor
 
     def settle(self, seq: int, leaf: int = 0) -> int:
-        """Messages with a smaller seq are not needed by this reader; which none needs any more, 0: unknown.
+        """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
+        0: that is not known.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
