@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ROWS ?= 100000
 MINUTES ?= 5
+STATIONS ?= 200
 CENTRE ?= ours
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +40,10 @@ mysql: $(READY) ## tests against a real MySQL 5.6, which it fetches into build/m
 .PHONY: soak
 soak: $(READY) ## faults without end for MINUTES=5 on a live station; CENTRE=original for the other kind
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES) --centre $(CENTRE)
+
+.PHONY: cluster
+cluster: $(READY) ## three NATS nodes, STATIONS=200 and three shippers under fire, a report at the end
+	@exec $(BIN)/python -m tests.cluster --stations $(STATIONS)
 
 .PHONY: lint
 lint: $(READY) ## only the linters, types, layers and scripts

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -23,11 +24,22 @@ class PrivateNats:
     ``max_file_store``  bytes that all streams may fill
     ``domain``          of its JetStream, where it has leaves or is one
     ``more``            further lines of its configuration
+    ``host``            the address it listens on
+    ``within``          words before its command, to run it in another network
     """
 
-    def __init__(self, max_file_store: int = 1 << 30, more: str = "", domain: str = "") -> None:
+    def __init__(
+        self,
+        max_file_store: int = 1 << 30,
+        more: str = "",
+        domain: str = "",
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+    ) -> None:
         self._domain = f", domain: {domain}" if domain else ""
         self._more = more
+        self._host = host
+        self._within = list(within)
         self.folder = Path(tempfile.mkdtemp(prefix="replicator-nats-"))
         self.port = free_port()
         self._max = max_file_store
@@ -36,7 +48,7 @@ class PrivateNats:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self._host}:{self.port}"
 
     def __enter__(self) -> PrivateNats:
         try:
@@ -63,13 +75,13 @@ class PrivateNats:
         log.unlink(missing_ok=True)
         config = self.folder / "nats.conf"
         config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.folder / "data"}", '
-            f"max_file_store: {self._max}{self._domain} }}\n"
+            f'listen: "{self._host}:{self.port}"\n'
+            f'jetstream {{ store_dir: "{self.folder / "data"}",'
+            f" max_file_store: {self._max}{self._domain} }}\n"
             f"{self._more}"
         )
         self._process = subprocess.Popen(
-            [executable, "-c", str(config), "-l", str(log)],
+            [*self._within, executable, "-c", str(config), "-l", str(log)],
             stdin=subprocess.DEVNULL,
             preexec_fn=die_with_parent,  # noqa: PLW1509  # single-threaded at this point, only prctl
         )

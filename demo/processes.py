@@ -90,6 +90,11 @@ class Child:
             self._process.wait()
             self._process = None
 
+    def terminate(self) -> None:
+        """SIGTERM; ``running`` tells when it has ended. Nothing where it does not run."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL for one that does not end. Raises nothing: for the way out."""
         if self._process is None:

@@ -145,7 +145,7 @@ class Feed:
                 head = fed_to if end.origin is None else end.origin
                 self._begins = end.message.previous + 1
                 self._previous = end.message.previous if end.origin is None else 0
-        floor = self._shelf.claim()
+        floor = self._shelf.claim(anew=fed_to is None)
         if self._desk is not None:
             self._desk.begin(self._shelf.revision)
         self._assembly = Assembly(head, fed_to or 0, floor)

@@ -31,7 +31,7 @@ _TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
 _CONNECT_SECONDS = 3
 _GIVE_UP_SECONDS = 0.5  # a broken TLS connection may not close at all
-_PING_SECONDS = 20  # two without an answer, and the connection is given up
+_PING_SECONDS = 5  # after two unanswered it is given up: a server cut off says nothing
 
 _NOT_THERE = (
     nats.errors.Error,

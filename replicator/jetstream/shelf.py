@@ -20,7 +20,7 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 
 from replicator.change import Value
-from replicator.errors import OutboxTaken, OutboxUnavailable
+from replicator.errors import OutboxTaken
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
 from replicator.naming import token
 
@@ -40,6 +40,7 @@ class Shelf:
 
     def __init__(self, bus: Bus, stream: str, station: str, reader: str, replicas: int) -> None:
         self._bus = bus
+        self._stream = stream
         self._bucket = f"{stream}_state"
         self._station = station
         self._reader = reader
@@ -51,10 +52,11 @@ class Shelf:
         """Of this reader's key, as it was written last."""
         return self._revision
 
-    def claim(self) -> int:
+    def claim(self, *, anew: bool = False) -> int:
         """Be the reader of this name from now on; another under the same name learns it.
 
         Which seq of a leaf is not settled yet; 0: unknown.
+        ``anew``  all that the stream holds is read again: nothing of it is settled
         """
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
@@ -63,6 +65,8 @@ class Shelf:
                 value = (await kv.get(self._key)).value or b""
             except KeyNotFoundError:
                 value = orjson.dumps({"seq": 0})
+            if anew:
+                value = orjson.dumps(orjson.loads(value) | {"seq": 0})
             revision = await kv.put(self._key, value)
             found = await kv.get(self._key)
             if found.revision != revision:  # the reader of before has just settled something
@@ -75,33 +79,42 @@ class Shelf:
     def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
+        0: that is not known.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
         """
-        value = orjson.dumps({"seq": seq} | ({"leaf": leaf} if leaf else {}))
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
             kv = await self._open(js)
+            stream = await js.stream_info(self._stream)
+            made = str(stream.created)
+            value = orjson.dumps({"seq": seq, "made": made} | ({"leaf": leaf} if leaf else {}))
             try:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-            readers = await _values(kv, f"settled.{token(self._station)}.*")
-            if self._key not in readers:  # just written: what came is not all of them
-                raise OutboxUnavailable("the bucket beside the stream does not show all its keys")
-            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
+            readers = await _entries(kv, f"settled.{token(self._station)}.*")
+            if readers.get(self._key, (b"", 0))[1] != revision:
+                return revision, 0  # from a server that is behind: it may not know every reader
+            last = stream.state.last_seq
+            return revision, min(_counting(said, made, last) for said, _ in readers.values())
 
         self._revision, floor = self._bus.call(ask)
         return floor
 
     def leaf_floor(self) -> int:
         """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
+        asked = f"trim.{token(self._station)}.asked"
 
         async def ask(js: JetStreamContext) -> int:
             kv = await js.key_value(self._bucket)
-            readers = await _values(kv, f"settled.{token(self._station)}.*")
-            return min((orjson.loads(v).get("leaf", 0) for v in readers.values()), default=0)
+            revision = await kv.put(asked, b"")
+            found = await _entries(kv, f"*.{token(self._station)}.*")
+            if found.get(asked, (b"", 0))[1] != revision:
+                return 0  # from a server that is behind: it may not know every reader
+            said = [value for key, (value, _) in found.items() if key.startswith("settled.")]
+            return min((orjson.loads(value).get("leaf", 0) for value in said), default=0)
 
         return self._bus.call(ask)
 
@@ -152,7 +165,7 @@ class Shelf:
 
         async def ask(js: JetStreamContext) -> None:
             kv = await self._open(js)
-            for kind in ("settled", "reference"):
+            for kind in ("settled", "reference", "trim"):
                 for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
                     await kv.purge(key)
 
@@ -165,13 +178,25 @@ class Shelf:
             return await js.create_key_value(bucket=self._bucket, replicas=self._replicas)
 
 
+def _counting(said: bytes, made: str, last: int) -> int:
+    """The seq that a reader has settled; 0 where that was of another stream, or of a lost end."""
+    value = orjson.loads(said)
+    ours = value.get("made", made) == made and value["seq"] <= last + 1
+    return int(value["seq"]) if ours else 0
+
+
 async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
     """Key → value, as they are now."""
+    return {key: value for key, (value, _) in (await _entries(kv, pattern)).items()}
+
+
+async def _entries(kv: KeyValue, pattern: str) -> dict[str, tuple[bytes, int]]:
+    """Key → value and revision, as one of the servers knows them: it may be behind."""
     watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, bytes] = {}
+    found: dict[str, tuple[bytes, int]] = {}
     try:
         while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = entry.value or b""
+            found[entry.key] = entry.value or b"", entry.revision or 0
     finally:
         await watcher.stop()  # type: ignore[no-untyped-call]
     return found
