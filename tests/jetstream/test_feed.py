@@ -188,6 +188,37 @@ def test_a_stream_that_lost_what_it_had_is_read_again(
     assert nodes(Sqlite(own.folder).read()) == [0, 1, 0, 1, 20]
 
 
+def test_a_reader_of_the_stream_of_before_holds_the_one_made_anew(
+    own: JetStream, tmp_path: Path
+) -> None:
+    near, far = Settled(), Settled()
+    with own.open() as outbox, own.feed(house=near) as one:
+        with own.feed(tmp_path / "far", far, "far") as other:
+            outbox.begin_at(place(1), None)
+            for number in range(10, 40):
+                write(outbox, number, readings(1, number))
+                outbox.flush()
+            one.read_to_end()
+            other.read_to_end()
+            settle(other, far, 30)  # and it is away from now on
+        bus, stream = own.connection()
+        bus.call(lambda js: js.delete_stream(stream.name))
+        bus.close()
+        outbox.abandon()
+        outbox.begin_at(place(1), None)
+        for number in range(10, 60):
+            write(outbox, number, readings(1, number))
+            outbox.flush()
+        one.fall_back()
+        one.read_to_end()
+        before = messages(own)
+        settle(one, near, 70)
+        assert messages(own) == before
+    with own.feed(tmp_path / "far", far, "far") as other:
+        other.read_to_end()
+    assert set(nodes(Sqlite(tmp_path / "far").read())) == set(range(10, 60))
+
+
 def test_a_server_that_comes_and_goes(
     own: JetStream, own_nats: PrivateNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
