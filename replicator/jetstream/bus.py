@@ -61,6 +61,8 @@ class Bus:
         self._starting = threading.Lock()
         self._listeners: list[tuple[str, Callable[[], None]]] = []
         self._connecting: asyncio.Lock | None = None
+        self._doing: set[asyncio.Future[Any]] = set()
+        self._lost = False
 
     def call(self, make: Call[T]) -> T:
         """Do it and wait for it. Raises OutboxUnavailable, OutboxFull, OutboxError."""
@@ -140,12 +142,28 @@ class Bus:
         assert self._connecting is not None
         async with self._connecting:  # of several that find it lost, one makes it anew
             js = await self._stream()
-        return await make(js)
+        doing = asyncio.ensure_future(make(js))
+        self._doing.add(doing)
+        try:
+            return await doing
+        except asyncio.CancelledError:
+            if self._lost:
+                raise nats.errors.ConnectionClosedError from None
+            raise
+        finally:
+            self._doing.discard(doing)
+
+    async def _ended(self) -> None:
+        """The connection is gone: nothing that was asked on it is answered any more."""
+        self._lost = True
+        for each in self._doing:
+            each.cancel()
 
     async def _stream(self) -> JetStreamContext:
         if self._client is None or not self._client.is_connected:
             await self._shut_client()
-            self._client = await _connected(self._servers, self._security)
+            self._client = await _connected(self._servers, self._security, self._ended)
+            self._lost = False
             self._js = self._client.jetstream(timeout=ANSWER_SECONDS, domain=self._domain)
             for subject, told in self._listeners:
                 await self._client.subscribe(subject, cb=_telling(told))
@@ -166,7 +184,9 @@ class Bus:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _connected(servers: Sequence[str], security: Security) -> Client:
+async def _connected(
+    servers: Sequence[str], security: Security, ended: Callable[[], Awaitable[None]]
+) -> Client:
     client = client_of(security)
     connecting = client.connect(
         list(servers),
@@ -176,6 +196,7 @@ async def _connected(servers: Sequence[str], security: Security) -> Client:
         reconnect_time_wait=0,
         ping_interval=_PING_SECONDS,
         error_cb=_quiet,
+        closed_cb=ended,
         name="replicator",
         **options(security),
     )

@@ -1,0 +1,33 @@
+"""A connection that ends takes its questions with it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+
+import pytest
+from nats.js import JetStreamContext
+
+from demo.natsd import PrivateNats
+from replicator.errors import OutboxUnavailable
+from replicator.jetstream.bus import Bus
+
+
+async def _for_ever(_js: JetStreamContext) -> None:
+    await asyncio.sleep(3_600)
+
+
+async def _nothing(_js: JetStreamContext) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_a_server_that_died(own_nats: PrivateNats) -> None:
+    with closing(Bus([own_nats.url])) as bus:
+        bus.call(_nothing)
+        doing = bus.start(_for_ever)
+        own_nats.kill()
+        with pytest.raises(OutboxUnavailable):
+            bus.result(doing)
+        own_nats.start()
+        bus.call(_nothing)
