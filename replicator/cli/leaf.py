@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from replicator.cli import streaming
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.config import Config
 from replicator.errors import ConfigError
 
 
-@click.group()
+@click.group(epilog="\b\nExample:\n  replicator leaf add station-7 --domain station-7")
 def leaf() -> None:
     """Take rows from NATS servers at the stations (leaf nodes).
 
@@ -19,10 +19,10 @@ def leaf() -> None:
 
 
 @leaf.command(epilog="\b\nExample:\n  replicator leaf add station-7 --domain station-7")
-@configured
-@click.argument("station")
+@configured_fleet
+@click.argument("name", metavar="STATION")
 @click.option("--domain", required=True, help="JetStream domain of the station's server.")
-def add(config: Config, station: str, domain: str) -> None:
+def add(config: Config, name: str, domain: str) -> None:
     """Let the hub's stream take a station's rows; make the stream where there is none.
 
     The leaf may be down; its rows come when it is reached. Doing it twice changes nothing.
@@ -33,5 +33,5 @@ def add(config: Config, station: str, domain: str) -> None:
             domain,
             "a word without dots, as `jetstream { domain: … }` of the station's server has it",
         )
-    added = streaming.add_leaf(config, station, domain)
-    click.echo(f"{station} {'is taken from' if added else 'was already taken from'} {domain}.")
+    added = streaming.add_leaf(config, name, domain)
+    click.echo(f"{name} {'is taken from' if added else 'was already taken from'} {domain}.")
