@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from replicator.cli import streaming
-from replicator.cli.options import configured_fleet
+from replicator.cli.options import configured_fleet, group
 from replicator.config import Config
 from replicator.errors import ConfigError
 
 
 @click.group(epilog="\b\nExample:\n  replicator leaf add station-7 --domain station-7")
+@group
 def leaf() -> None:
     """Take rows from NATS servers at the stations (leaf nodes).
 
