@@ -46,7 +46,7 @@ def listen_address(
 )
 @click.option(
     "--create-token",
-    "station",
+    "created",
     metavar="STATION",
     help="Print a new token for this station, and exit. It is shown only this once.",
 )
@@ -105,7 +105,7 @@ def _tokens(engine: Any, names: Mapping[str, str | None]) -> None:
         name = names[option]
         if name is not None:
             _revoked(name, revoke(engine, name), whose, made_by)
-    for option, create in (("station", tokens.create_token), ("fleet", tokens.create_fleet_token)):
+    for option, create in (("created", tokens.create_token), ("fleet", tokens.create_fleet_token)):
         name = names[option]
         if name is not None:
             click.echo(create(engine, name))

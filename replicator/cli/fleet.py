@@ -102,6 +102,7 @@ class FleetShipper:
             "version": __version__,
             "since": self._since,
             "stations": len(self._works),
+            "patterns": ", ".join(sorted(self._config.fleet.stations)),
             "found": self._found,
             "report": dict(self._report()),
         }

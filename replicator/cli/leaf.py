@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from replicator.cli import streaming
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet, group
 from replicator.config import Config
 from replicator.errors import ConfigError
 
 
-@click.group()
+@click.group(epilog="\b\nExample:\n  replicator leaf add station-7 --domain station-7")
+@group
 def leaf() -> None:
     """Take rows from NATS servers at the stations (leaf nodes).
 
@@ -19,7 +20,7 @@ def leaf() -> None:
 
 
 @leaf.command(epilog="\b\nExample:\n  replicator leaf add station-7 --domain station-7")
-@configured
+@configured_fleet
 @click.argument("name", metavar="STATION")
 @click.option("--domain", required=True, help="JetStream domain of the station's server.")
 def add(config: Config, name: str, domain: str) -> None:

@@ -15,6 +15,7 @@ class Shipper:
     """One session, as its key says it.
 
     ``stations``     it holds; ``found``: in the stream, None where it does not say
+    ``patterns``     of the stations that it shares with others who have the same
     ``seconds_ago``  since it said anything; ``live``: not longer ago than it may be silent
     """
 
@@ -28,6 +29,7 @@ class Shipper:
     live: bool
     report: Report
     found: int | None = None
+    patterns: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,17 @@ def shipper_of(said: Mapping[str, object], seconds_ago: float, lease: float) -> 
         live=seconds_ago <= _PATIENCE * lease,
         report=parsed(said.get("report"), f"{host}:{pid}"),
         found=found if type(found) is int else None,
+        patterns=str(said.get("patterns", "")),
     )
 
 
 def overview(at: str, shippers: Sequence[Shipper], subjects: int, unread: int = 0) -> Overview:
     """``subjects``: of the stream; a station has one or two."""
     live = [shipper for shipper in shippers if shipper.live]
-    found = [shipper.found for shipper in live if shipper.found is not None]
+    found: dict[str, int] = {}
+    for shipper in live:
+        if shipper.found is not None:
+            found[shipper.patterns] = max(found.get(shipper.patterns, 0), shipper.found)
     order = sorted(shippers, key=lambda s: (not s.live, s.host, s.pid))
     held = sum(shipper.stations for shipper in live)
     return Overview(
@@ -98,7 +104,7 @@ def overview(at: str, shippers: Sequence[Shipper], subjects: int, unread: int = 
         shippers=order,
         total=merged(shipper.report for shipper in live),
         held=held,
-        stations=max(found) if found else None,
+        stations=sum(found.values()) if found else None,
         least=(subjects + 1) // 2,
         most=subjects,
         unread=unread,

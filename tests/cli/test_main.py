@@ -172,6 +172,20 @@ def test_tokens_are_revoked_by_the_stations_name(folder: Station, tmp_path: Path
     assert "no token was revoked" in again.stderr
 
 
+def test_a_fleet_has_tokens_of_its_own(folder: Station, tmp_path: Path) -> None:
+    folder.ini(
+        f"[central]\ndatabase = sqlite:///{tmp_path / 'c.db'}\n[source]\nuser = u\n"
+        "[fleet]\nstations = *\n[outbox]\nurl = nats://127.0.0.1:9/F\n"
+    )
+    made = folder.run("central", "--create-fleet-token", "shippers")
+    assert (made.exit_code, len(made.stdout.splitlines())) == (0, 1), made.output
+    assert folder.run("central", "--revoke-tokens", "shippers").exit_code == 2
+    gone = folder.run("central", "--revoke-fleet-tokens", "shippers")
+    assert (gone.exit_code, gone.stderr) == (0, "shippers: 1 revoked\n")
+    forgotten = folder.run("central", "--forget-holders", "*")
+    assert (forgotten.exit_code, forgotten.stderr) == (0, "0 stations' holders forgotten\n")
+
+
 def test_a_wrong_listen_address_is_a_usage_error(folder: Station) -> None:
     folder.ini("")
     result = folder.run("central", "--listen", "8080")

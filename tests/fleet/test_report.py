@@ -110,6 +110,8 @@ def test_who_is_silent_holds_nothing_and_stations_without_a_shipper_are_counted(
     assert (seen.held, seen.stations, seen.unheld, seen.level) == (11, 20, 9, "warning")
     assert [shipper.host for shipper in seen.shippers] == ["a", "c", "b"]
     assert seen.total == Report()
+    parted = [session("a", 5, found=7, patterns="n*"), session("b", 4, found=6, patterns="s*")]
+    assert overview("now", parted, subjects=13).unheld == 4  # type: ignore[arg-type]
     silent = overview("now", shippers[1:2], subjects=25)  # type: ignore[arg-type]
     assert (silent.unheld, silent.least, silent.most, silent.level) == (13, 13, 25, "critical")
     heard = overview("now", [session("b", 1, report=bad)], subjects=1)  # type: ignore[list-item]
