@@ -31,6 +31,14 @@ def daemon_of(connection: sqlite3.Connection, folder: Path, role: str) -> Daemon
     return daemon
 
 
+def is_shipped(folder: Path) -> bool:
+    """Whether a process here fills the folder or delivers it; also where nobody can tell.
+
+    The lock of filling is the first that is taken, and the last that is let go.
+    """
+    return is_held(folder / "tail.lock", _LOCKS) is not False
+
+
 def never_started() -> Daemon:
     """A daemon that has no file yet."""
     return Daemon("never started", "", None, None)

@@ -13,13 +13,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from replicator import __version__
 from replicator.cli.fleet_station import StationWork
 from replicator.cli.pipelines import chosen
 from replicator.cli.ship import Holding
 from replicator.cli.signals import Stop
+from replicator.cli.standing import Reporter
 from replicator.cli.streaming import connection
 from replicator.config import Config
 from replicator.delivery import Holder
@@ -39,17 +40,15 @@ _FORGET_SECONDS = 60.0  # sessions that are over
 Report = Callable[[], Mapping[str, object]]
 
 
-def ship_fleet(
-    config: Config, names: tuple[str, ...], *, once: bool, report: Report = dict
-) -> None:
-    """Share the stations with all others that do so, until told to stop, or all is delivered.
-
-    ``report``  what this shipper says of its stations for the fleet's view
-    """
+def ship_fleet(config: Config, names: tuple[str, ...], *, once: bool) -> None:
+    """Share the stations with all others that do so, until told to stop, or all is delivered."""
     chosen(config, names)
     service = Service(["fleet"])
     with Stop(service.stopping) as stop:
-        shipper = FleetShipper(config, names, stop, service.duty("fleet"), report, once=once)
+        reporter, duty = Reporter(config), service.duty("fleet")
+        shipper = FleetShipper(config, names, stop, duty, reporter.said, once=once)
+        looking = (shipper.held, stop.wait)
+        threading.Thread(target=reporter.run, args=looking, daemon=True, name="report").start()
         try:
             shipper.run()
         finally:
@@ -89,6 +88,7 @@ class FleetShipper:
         self._works: dict[str, StationWork] = {}
         self._done: set[str] = set()
         self._known: set[str] = set()
+        self._found = 0
         self._looked_for = self._beat_at = float("-inf")
         self._dead_since: dict[str, float] = {}
         self._news = threading.Event()
@@ -102,8 +102,13 @@ class FleetShipper:
             "version": __version__,
             "since": self._since,
             "stations": len(self._works),
+            "found": self._found,
             "report": dict(self._report()),
         }
+
+    def held(self) -> Iterable[str]:
+        """Stations that are delivered here; from any thread."""
+        return self._session.held
 
     def run(self) -> None:
         """Until told to stop; with ``once`` until all is delivered. Others may go on at once."""
@@ -191,7 +196,9 @@ class FleetShipper:
         if now - self._looked_for >= min(_STATIONS_SECONDS, 3 * self._config.fleet.lease):
             self._known = self._session.stations()
             self._looked_for = now
-        return {name for name in {*self._known, *leases} if self._config.fleet.has(name)}
+        found = {name for name in {*self._known, *leases} if self._config.fleet.has(name)}
+        self._found = len(found)
+        return found
 
     def _ours(self, leases: Mapping[str, Lease]) -> dict[str, Lease]:
         """The leases, with what we know better: a station that is being given up is still ours."""

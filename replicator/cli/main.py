@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "prune": "replicator.cli.prune:prune",
         "outbox": "replicator.cli.outbox_move:outbox_",
         "simulate": "replicator.cli.simulate:simulate",
+        "leaf": "replicator.cli.leaf:leaf",
     }
 )
 

@@ -309,6 +309,24 @@ def _outbox(config: Config) -> JetStreamOutbox:
     return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
 
 
+def add_leaf(config: Config, station: str, domain: str) -> bool:
+    """Let the hub's stream source a station's from its domain; False: it does already."""
+    url, outbox = config.outbox.url, config.outbox
+    if url is None:
+        raise ConfigError(
+            "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
+        )
+    bus, _ = connection(config, url)
+    from replicator.jetstream.leaves import add_source  # noqa: PLC0415
+
+    try:
+        return add_source(
+            bus, url.stream, station, domain, replicas=outbox.replicas, max_bytes=outbox.max_size
+        )
+    finally:
+        bus.close()
+
+
 def _trimming(config: Config) -> Callable[[], int] | None:
     """What removes from a leaf's stream what the hub has settled; None: this is no leaf."""
     url, outbox = config.outbox.url, config.outbox

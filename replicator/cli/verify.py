@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from replicator.audit.compare import UNEXPLAINED, UNTOLD, Finding
 from replicator.cli.audit_report import Report, summary_of
 from replicator.cli.auditing import Auditing, Selection, auditing, period_bounds
-from replicator.cli.options import configured
+from replicator.cli.options import configured_fleet
 from replicator.cli.pipelines import chosen
 from replicator.config import Config, DestinationConfig
 from replicator.errors import NotTheSame, OutboxBusy, Untold
@@ -53,7 +53,7 @@ class Totals:
 @click.option("--repair", is_flag=True, help="Send what is missing or different again.")
 @click.option("--delete-extra", is_flag=True, help="With --repair: delete what is extra there.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON: docs/audit.md names the fields.")
-@configured
+@configured_fleet
 def verify(
     config: Config,
     names: tuple[str, ...],
@@ -71,10 +71,18 @@ def verify(
     Only sums are compared where they agree. Exit code 0: equal, or explained (rows that
     wait or are parked). 20: rows are missing, extra or different. Another: it cannot be
     told. --repair needs ship stopped; what it sends is the station's row as it is now.
+    In a fleet, without --station: all stations delivered on this machine, worst first.
     """
     if delete_extra and not repair:
         raise click.UsageError("--delete-extra goes with --repair")
     selection = Selection(house, *period_bounds(since, until))
+    if config.fleet.stations:
+        if repair or house is not None:
+            raise click.UsageError("--repair and --house are of one station: --station NAME")
+        from replicator.cli.verify_fleet import verify_fleet  # noqa: PLC0415  # of few
+
+        verify_fleet(config, names, selection, deep=deep, as_json=as_json)
+        return
     report, totals = Report(as_json), Totals()
     report.open()
     for number, destination in enumerate(chosen(config, names)):

@@ -81,9 +81,9 @@ class Config:
                 f"[fleet] stations = {', '.join(self.fleet.stations)}",
                 "check its name, or add it there",
             )
-        source = replace(self.source, server_id=server_id(name))
+        source = self.source.at_station(name, server_id(name))
         outbox = replace(self.outbox, path=self.outbox.path / token(name))
-        fleet = replace(self.fleet, stations=())
+        fleet = replace(self.fleet, stations=(), member=True)
         station = StationConfig(name)
         return replace(self, station=station, source=source, outbox=outbox, fleet=fleet)
 

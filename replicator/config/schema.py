@@ -64,7 +64,14 @@ KEYS: tuple[Key, ...] = (
         "Name of this station, unique among the stations of one central server.",
         computed="the host name",
     ),
-    Key("source", "host", kinds.TEXT, "127.0.0.1", "Host of the database server."),
+    Key(
+        "source",
+        "host",
+        kinds.TEXT,
+        "127.0.0.1",
+        "Host of the database server; in a fleet, {station} in it, in unix_socket or in database is"
+        " the station's name.",
+    ),
     Key("source", "port", kinds.whole(1, 65535), "3306", "TCP port of the database server."),
     Key("source", "unix_socket", kinds.TEXT, "", "Unix socket to use instead of host and port."),
     Key("source", "user", kinds.TEXT, "replicator", "Database user with the replication grants."),

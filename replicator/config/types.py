@@ -6,12 +6,15 @@ replicator.ini; ``password_file`` and ``token_file`` have already been read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from replicator.allowance import Window
+from replicator.naming import token
+
+STATION_MARK = "{station}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,23 @@ class SourceConfig:
     snapshot_chunk: int
     heal: Literal["automatic", "ask"]
     purge_warning: float
+
+    @property
+    def is_of_each_station(self) -> bool:
+        """Whether the stations of a fleet have each a database of their own here."""
+        named = (self.host, self.unix_socket or "", self.database)
+        return any(STATION_MARK in text for text in named)
+
+    def at_station(self, name: str, number: int) -> SourceConfig:
+        """Of one station of a fleet: its name, as a token, where the mark stands."""
+        written = token(name)
+        return replace(
+            self,
+            host=self.host.replace(STATION_MARK, written),
+            unix_socket=self.unix_socket and self.unix_socket.replace(STATION_MARK, written),
+            database=self.database.replace(STATION_MARK, written),
+            server_id=number,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +144,15 @@ class AlarmConfig:
 
 @dataclass(frozen=True, slots=True)
 class FleetConfig:
-    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds."""
+    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds.
+
+    ``member``  this is the configuration of one station of a fleet
+    """
 
     stations: tuple[str, ...]
     lease: float
     desk: float
+    member: bool = False
 
     def has(self, station: str) -> bool:
         """Whether a station belongs to the fleet."""

@@ -20,7 +20,7 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 
 from replicator.change import Value
-from replicator.errors import OutboxTaken
+from replicator.errors import OutboxTaken, OutboxUnavailable
 from replicator.jetstream.bus import ANSWER_SECONDS, Bus
 from replicator.naming import token
 
@@ -54,9 +54,7 @@ class Shelf:
     def claim(self) -> int:
         """Be the reader of this name from now on; another under the same name learns it.
 
-        Which seq of a leaf is not settled yet;
-
-        0: unknown.
+        Which seq of a leaf is not settled yet; 0: unknown.
         """
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
@@ -77,7 +75,6 @@ class Shelf:
     def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
-        0: that is not known.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
@@ -90,10 +87,10 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-            readers = await _entries(kv, f"settled.{token(self._station)}.*")
-            if readers.get(self._key, (b"", 0))[1] != revision:
-                return revision, 0  # from a server that is behind: it may not know every reader
-            return revision, min(orjson.loads(said)["seq"] for said, _ in readers.values())
+            readers = await _values(kv, f"settled.{token(self._station)}.*")
+            if self._key not in readers:  # just written: what came is not all of them
+                raise OutboxUnavailable("the bucket beside the stream does not show all its keys")
+            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
 
         self._revision, floor = self._bus.call(ask)
         return floor
@@ -170,16 +167,11 @@ class Shelf:
 
 async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
     """Key → value, as they are now."""
-    return {key: value for key, (value, _) in (await _entries(kv, pattern)).items()}
-
-
-async def _entries(kv: KeyValue, pattern: str) -> dict[str, tuple[bytes, int]]:
-    """Key → value and revision, as one of the servers knows them: it may be behind."""
     watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, tuple[bytes, int]] = {}
+    found: dict[str, bytes] = {}
     try:
         while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = entry.value or b"", entry.revision or 0
+            found[entry.key] = entry.value or b""
     finally:
         await watcher.stop()  # type: ignore[no-untyped-call]
     return found

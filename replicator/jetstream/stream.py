@@ -47,7 +47,7 @@ class StationStream:
         self._bus = bus
         self.name = stream
         self.station = station
-        self._leaf = leaf  # the stream is this station's alone
+        self.leaf = leaf  # the stream is this station's alone, and a hub sources from it
         self.subjects = subjects(stream, station)
 
     def ensure(self, replicas: int, max_bytes: int) -> None:
@@ -59,7 +59,7 @@ class StationStream:
             except NotFoundError:
                 made = await js.add_stream(
                     name=self.name,
-                    subjects=[self.subjects.all if self._leaf else f"{self.name}.>"],
+                    subjects=[self.subjects.all if self.leaf else f"{self.name}.>"],
                     storage=StorageType.FILE,
                     retention=RetentionPolicy.LIMITS,
                     discard=DiscardPolicy.NEW,
@@ -150,7 +150,8 @@ async def publish_end(js: JetStreamContext, stream: StationStream, end: Message,
     ``last``  seq of the last end that is there. Raises OutboxTaken where there is another by now.
     """
     said = headers(end)
-    if last:  # of 0, servers before 2.10.19 may disagree with each other
+    # A hub would ask the same of its own seqs. Of 0, servers before 2.10.19 may disagree.
+    if last and not stream.leaf:
         said[EXPECTED_LAST] = str(last)
     try:
         stored = await js.publish(stream.subjects.end, body(end), headers=said)

@@ -1,4 +1,4 @@
-"""Two stations with servers of their own and a hub: links are cut, servers killed, all comes once."""
+"""Two stations with their own servers and a hub: links are cut, servers killed; all comes once."""
 
 from __future__ import annotations
 

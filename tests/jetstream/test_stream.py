@@ -155,7 +155,8 @@ def test_of_two_writers_that_a_server_let_pass_the_first_counts(jetstream: JetSt
         write(outbox, 10, readings(2))
         outbox.flush()
         assert outbox.position == place(10)
-        late = stream.end_at(head)
+        at = stream.end_at(head)
+        late = at.message if at is not None else None
         assert late is not None
         late = Message("late", 1, head, readings(1, 99), late.commit, writer="another")
 

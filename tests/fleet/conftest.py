@@ -1,0 +1,20 @@
+"""A fleet of its own for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.natsd import PrivateNats
+from tests.faults.centres import centre_of
+from tests.fleet.world import Fleet
+
+
+@pytest.fixture
+def fleet(nats_server: PrivateNats, tmp_path: Path) -> Iterator[Fleet]:
+    with centre_of("ours", tmp_path) as centre:
+        made = Fleet(nats_server.url, tmp_path.name.replace(".", "_"), tmp_path, centre)
+        yield made
+        made.close()
