@@ -75,15 +75,9 @@ class PrivateNats:
         log.unlink(missing_ok=True)
         config = self.folder / "nats.conf"
         config.write_text(
-<<<<<<< HEAD
             f'listen: "{self._host}:{self.port}"\n'
             f'jetstream {{ store_dir: "{self.folder / "data"}",'
             f" max_file_store: {self._max}{self._domain} }}\n"
-=======
-            f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.folder / "data"}", '
-            f"max_file_store: {self._max}{self._domain} }}\n"
->>>>>>> lease
             f"{self._more}"
         )
         self._process = subprocess.Popen(
