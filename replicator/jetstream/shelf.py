@@ -56,7 +56,10 @@ class Shelf:
         """Be the reader of this name from now on; another under the same name learns it.
 
         Which seq of a leaf is not settled yet; 0: unknown.
+<<<<<<< HEAD
         ``anew``  all that the stream holds is read again: nothing of it is settled
+=======
+>>>>>>> rig
         """
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
@@ -79,7 +82,6 @@ class Shelf:
     def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
-        0: that is not known.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
@@ -94,11 +96,18 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
+<<<<<<< HEAD
             readers = await _entries(kv, f"settled.{token(self._station)}.*")
             if readers.get(self._key, (b"", 0))[1] != revision:
                 return revision, 0  # from a server that is behind: it may not know every reader
             last = stream.state.last_seq
             return revision, min(_counting(said, made, last) for said, _ in readers.values())
+=======
+            readers = await _values(kv, f"settled.{token(self._station)}.*")
+            if self._key not in readers:  # just written: what came is not all of them
+                raise OutboxUnavailable("the bucket beside the stream does not show all its keys")
+            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
+>>>>>>> rig
 
         self._revision, floor = self._bus.call(ask)
         return floor
@@ -187,16 +196,11 @@ def _counting(said: bytes, made: str, last: int) -> int:
 
 async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
     """Key → value, as they are now."""
-    return {key: value for key, (value, _) in (await _entries(kv, pattern)).items()}
-
-
-async def _entries(kv: KeyValue, pattern: str) -> dict[str, tuple[bytes, int]]:
-    """Key → value and revision, as one of the servers knows them: it may be behind."""
     watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, tuple[bytes, int]] = {}
+    found: dict[str, bytes] = {}
     try:
         while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = entry.value or b"", entry.revision or 0
+            found[entry.key] = entry.value or b""
     finally:
         await watcher.stop()  # type: ignore[no-untyped-call]
     return found
