@@ -56,10 +56,7 @@ class Shelf:
         """Be the reader of this name from now on; another under the same name learns it.
 
         Which seq of a leaf is not settled yet; 0: unknown.
-<<<<<<< HEAD
         ``anew``  all that the stream holds is read again: nothing of it is settled
-=======
->>>>>>> rig
         """
 
         async def ask(js: JetStreamContext) -> tuple[int, int]:
@@ -96,34 +93,31 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-<<<<<<< HEAD
             readers = await _entries(kv, f"settled.{token(self._station)}.*")
             if readers.get(self._key, (b"", 0))[1] != revision:
                 return revision, 0  # from a server that is behind: it may not know every reader
             last = stream.state.last_seq
             return revision, min(_counting(said, made, last) for said, _ in readers.values())
-=======
-            readers = await _values(kv, f"settled.{token(self._station)}.*")
-            if self._key not in readers:  # just written: what came is not all of them
-                raise OutboxUnavailable("the bucket beside the stream does not show all its keys")
-            return revision, min(orjson.loads(said)["seq"] for said in readers.values())
->>>>>>> rig
 
         self._revision, floor = self._bus.call(ask)
         return floor
 
     def leaf_floor(self) -> int:
         """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
-        asked = f"trim.{token(self._station)}.asked"
+        prefix = f"$KV.{self._bucket}."
+        keys = f"{prefix}settled.{token(self._station)}.*"
 
         async def ask(js: JetStreamContext) -> int:
             kv = await js.key_value(self._bucket)
-            revision = await kv.put(asked, b"")
-            found = await _entries(kv, f"*.{token(self._station)}.*")
-            if found.get(asked, (b"", 0))[1] != revision:
-                return 0  # from a server that is behind: it may not know every reader
-            said = [value for key, (value, _) in found.items() if key.startswith("settled.")]
-            return min((orjson.loads(value).get("leaf", 0) for value in said), default=0)
+            info = await js.stream_info(f"KV_{self._bucket}", subjects_filter=keys)  # all of them
+            floors = []
+            for subject in info.state.subjects or ():
+                try:
+                    said = (await kv.get(subject.removeprefix(prefix))).value or b"{}"
+                except KeyNotFoundError:  # from a server that is behind
+                    return 0
+                floors.append(orjson.loads(said).get("leaf", 0))
+            return min(floors, default=0)
 
         return self._bus.call(ask)
 
@@ -174,7 +168,7 @@ class Shelf:
 
         async def ask(js: JetStreamContext) -> None:
             kv = await self._open(js)
-            for kind in ("settled", "reference", "trim"):
+            for kind in ("settled", "reference"):
                 for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
                     await kv.purge(key)
 
