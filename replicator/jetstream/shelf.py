@@ -79,6 +79,7 @@ class Shelf:
     def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
+        0: that is not known now.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
@@ -93,33 +94,38 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-            readers = await _entries(kv, f"settled.{token(self._station)}.*")
-            if readers.get(self._key, (b"", 0))[1] != revision:
-                return revision, 0  # from a server that is behind: it may not know every reader
+            readers = await self._readers(js, kv)
             last = stream.state.last_seq
-            return revision, min(_counting(said, made, last) for said, _ in readers.values())
+            return revision, min((_counting(said, made, last) for said in readers), default=0)
 
         self._revision, floor = self._bus.call(ask)
         return floor
 
     def leaf_floor(self) -> int:
         """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
-        prefix = f"$KV.{self._bucket}."
-        keys = f"{prefix}settled.{token(self._station)}.*"
 
         async def ask(js: JetStreamContext) -> int:
-            kv = await js.key_value(self._bucket)
-            info = await js.stream_info(f"KV_{self._bucket}", subjects_filter=keys)  # all of them
-            floors = []
-            for subject in info.state.subjects or ():
-                try:
-                    said = (await kv.get(subject.removeprefix(prefix))).value or b"{}"
-                except KeyNotFoundError:  # from a server that is behind
-                    return 0
-                floors.append(orjson.loads(said).get("leaf", 0))
-            return min(floors, default=0)
+            readers = await self._readers(js, await js.key_value(self._bucket))
+            return min((orjson.loads(said).get("leaf", 0) for said in readers), default=0)
 
         return self._bus.call(ask)
+
+    async def _readers(self, js: JetStreamContext, kv: KeyValue) -> list[bytes]:
+        """What all readers of the station have said; none where that is not known now.
+
+        All keys are known to the bucket's leader; what they say may come from a server that is
+        behind: then it is older, and so smaller.
+        """
+        prefix = f"$KV.{self._bucket}."
+        wanted = f"{prefix}settled.{token(self._station)}.*"
+        info = await js.stream_info(f"KV_{self._bucket}", subjects_filter=wanted)
+        try:
+            return [
+                (await kv.get(subject.removeprefix(prefix))).value or b"{}"
+                for subject in info.state.subjects or ()
+            ]
+        except KeyNotFoundError:
+            return []
 
     @property
     def _key(self) -> str:
