@@ -159,6 +159,8 @@ STREAM_POINTS: Mapping[str, Sequence[str]] = MappingProxyType(
         "ship feeds": (
             "NATS create bucket",
             "NATS settled",
+            "NATS create desks",
+            "NATS desk",
             "NATS reference",
             "NATS purge",
             "outbox.db append",
