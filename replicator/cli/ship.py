@@ -22,6 +22,7 @@ from replicator.cli.signals import Stop
 from replicator.config import Config, DestinationConfig
 from replicator.delivery import Holder, Retry
 from replicator.errors import (
+    ConfigError,
     DestinationRefused,
     DestinationUnavailable,
     OutboxBusy,
@@ -63,6 +64,12 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
 
         ship_fleet(config, destinations, once=once)
         return
+    if config.fleet.member:
+        raise ConfigError(
+            "a station of a fleet is not delivered alone",
+            f"--station {config.station.name}: others may hold its lease",
+            "leave --station away, or set [fleet] stations to what this shipper shall take",
+        )
     wanted = chosen(config, destinations)
     service = Service([each.name for each in wanted])
     with Stop(service.stopping) as stop:

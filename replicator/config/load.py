@@ -83,7 +83,7 @@ class Config:
             )
         source = self.source.at_station(name, server_id(name))
         outbox = replace(self.outbox, path=self.outbox.path / token(name))
-        fleet = replace(self.fleet, stations=())
+        fleet = replace(self.fleet, stations=(), member=True)
         station = StationConfig(name)
         return replace(self, station=station, source=source, outbox=outbox, fleet=fleet)
 

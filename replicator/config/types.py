@@ -144,11 +144,15 @@ class AlarmConfig:
 
 @dataclass(frozen=True, slots=True)
 class FleetConfig:
-    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds."""
+    """Sharing stations with other shippers: ``stations`` () is no fleet; seconds.
+
+    ``member``  this is the configuration of one station of a fleet
+    """
 
     stations: tuple[str, ...]
     lease: float
     desk: float
+    member: bool = False
 
     def has(self, station: str) -> bool:
         """Whether a station belongs to the fleet."""

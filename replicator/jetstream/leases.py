@@ -35,12 +35,13 @@ from nats.js.kv import KeyValue
 from replicator.errors import HoldingLost
 from replicator.fleet.belief import Belief
 from replicator.fleet.sharing import Lease
-from replicator.jetstream.bus import ANSWER_SECONDS, WRONG_LAST_SEQUENCE, Bus
+from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
 from replicator.naming import name_of, token
 
 _SETTLE_SECONDS = 0.1  # after which a write that was let pass beside ours is there
 _WRONG_LAST = frozenset({WRONG_LAST_SEQUENCE, 10164})
 _TRIES = 20
+_WINDOW = 64  # reads on their way at once
 
 Clock = Callable[[], float]
 
@@ -149,14 +150,14 @@ class Session:
 
         async def ask(js: JetStreamContext) -> tuple[dict[str, _Entry], dict[str, _Entry]]:
             kv = await self._open(js)
-            return await _entries(kv, "lease.*"), await _entries(kv, "shipper.*")
+            leases = await _entries(js, kv, self._bucket, "lease")
+            return leases, await _entries(js, kv, self._bucket, "shipper")
 
-        leases, shippers = self._bus.call(ask)
+        leases, ids = self._bus.call(ask)
         found = {
-            name_of(key.partition(".")[2]): Lease(value["holder"], revision)
+            name_of(key): Lease(value["holder"], revision)
             for key, (value, revision) in leases.items()
         }
-        ids = {key.partition(".")[2]: entry for key, entry in shippers.items()}
         self._forget(found)
         return Seen(
             {name: r for name, (value, r) in ids.items() if "dead" not in value},
@@ -328,12 +329,19 @@ async def _entry(kv: KeyValue, key: str) -> _Entry | None:
     return orjson.loads(entry.value or b"{}"), entry.revision
 
 
-async def _entries(kv: KeyValue, pattern: str) -> dict[str, _Entry]:
-    watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, _Entry] = {}
-    try:
-        while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = (orjson.loads(entry.value or b"{}"), entry.revision)
-    finally:
-        await watcher.stop()  # type: ignore[no-untyped-call]
-    return found
+async def _entries(js: JetStreamContext, kv: KeyValue, bucket: str, kind: str) -> dict[str, _Entry]:
+    """Name behind the kind → entry, each as the bucket's leader has it.
+
+    Not by a watcher: one waits in vain for the end when a key is removed meanwhile.
+    """
+    prefix = f"$KV.{bucket}."
+    info = await js.stream_info(f"KV_{bucket}", subjects_filter=f"{prefix}{kind}.*")
+    keys = [subject.removeprefix(prefix) for subject in info.state.subjects or ()]
+    window = asyncio.Semaphore(_WINDOW)
+
+    async def read(key: str) -> _Entry | None:
+        async with window:
+            return await _entry(kv, key)
+
+    found = zip(keys, await asyncio.gather(*map(read, keys)), strict=True)
+    return {key.partition(".")[2]: entry for key, entry in found if entry is not None}

@@ -100,6 +100,8 @@ def test_every_key_can_come_from_the_environment(write: Write) -> None:
         value = key.default or key.example or SAMPLES.get(key.name, "1")
         if key.name not in SECRET_FILES.values():
             given = {variable_name(section, key.name): value}
+            if key.section == "fleet":
+                given |= {"REPLICATOR_OUTBOX_URL": "nats://127.0.0.1/S"}
             if key.name in PAIR:
                 given |= {variable_name(section, name): value for name in PAIR}
             Config.load(path, given)
@@ -357,3 +359,24 @@ def test_tls_to_the_stream(write: Write, tmp_path: Path) -> None:
 def test_an_outbox_that_is_nowhere(write: Write, url: str) -> None:
     (mistake,) = mistakes(write(f"[outbox]\nurl = {url}"))
     assert mistake.startswith("replicator.ini:2: [outbox] url: ")
+
+
+def test_a_fleet_needs_a_stream(write: Write) -> None:
+    path = write("[fleet]\nstations = a, , b\nlease = 0\n")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path, {})
+    assert "not names or patterns" in caught.value.detail
+    assert "not a duration" in caught.value.detail
+    path = write("[fleet]\nstations = north-*\n")
+    with pytest.raises(ConfigError, match=r"needs \[outbox\] url"):
+        Config.load(path, {})
+
+
+def test_a_station_of_a_fleet_has_a_folder_of_its_own(write: Write) -> None:
+    path = write("[outbox]\nurl = nats://h/S\npath = /p\n[fleet]\nstations = north-*, Höhe ?\n")
+    config = Config.load(path, {})
+    one = config.at_station("Höhe 3")
+    assert (one.station.name, str(one.outbox.path)) == ("Höhe 3", "/p/H=C3=B6he=203")
+    assert not one.fleet.stations
+    with pytest.raises(ConfigError, match="not one of this fleet"):
+        config.at_station("south-1")
