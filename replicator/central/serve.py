@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from replicator.central.settings import CentralSettings
 from replicator.serving import Served, announce, listen, run
 
 _IDLE_SECONDS = 120  # a connection without traffic is closed
+_MOST_CONNECTIONS = 10_000
+_OTHER_FILES = 128  # descriptors left for the database and the rest
 
 
 def serve(settings: CentralSettings, listening: Callable[[str], None] = announce) -> None:
@@ -39,12 +42,20 @@ def build_server(app: Any, settings: CentralSettings) -> Any:
         threads=settings.threads,
         max_request_body_size=settings.max_body,
         channel_timeout=_IDLE_SECONDS,
+        connection_limit=_connections(),
         ident="replicator",
         asyncore_use_poll=True,
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
     return server
+
+
+def _connections() -> int:
+    """As many as there are descriptors for: each station of a fleet has one, mostly idle."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else allowed - _OTHER_FILES
+    return max(100, min(_MOST_CONNECTIONS, most))
 
 
 class _JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -76,6 +79,16 @@ def test_it_ends_cleanly(process: Starter, sqlite_url: str, signum: int) -> None
     with requests.Session() as session:  # with a connection still open
         assert session.get(f"{server.root}capabilities/", timeout=30).status_code == 200
         assert server.end(signum) == 0
+
+
+def test_the_stations_of_a_fleet_may_all_stay_connected(process: Starter, sqlite_url: str) -> None:
+    server = process(sqlite_url)
+    where = urlsplit(server.root)
+    with ExitStack() as stack:
+        for _ in range(150):
+            idle = socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=30)
+            stack.enter_context(idle)
+        assert requests.get(f"{server.root}capabilities/", timeout=10).status_code == 200
 
 
 def test_sigkill_loses_no_acknowledged_row(process: Starter, database_url: str) -> None:

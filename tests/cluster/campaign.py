@@ -16,6 +16,7 @@ from tests.cluster.report import Event, Struck, rate, recovery
 from tests.cluster.shippers import Shipper, held
 
 _LOOK_SECONDS = 0.2
+_FIRST_SECONDS = 600.0  # hundreds of stations make themselves known at once
 _IN_FLIGHT_SECONDS = 1.0  # what a killed or frozen shipper had sent may still be stored
 
 
@@ -48,7 +49,11 @@ class Campaign:
     def begin(self, stations: Sequence[int], quiet: float) -> tuple[float, float]:
         """Wait until every station is stored and delivered; the rates of ``quiet`` seconds then."""
         self._stations = set(stations)
-        self.wait(lambda: self._all_since(0.0), "the first rows of every station")
+        first = self.wait(
+            lambda: self._all_since(0.0), "the first rows of every station", _FIRST_SECONDS
+        )
+        if not first:
+            raise ChildFailed("not every station has begun")
         since = time.monotonic()
         while time.monotonic() < since + quiet:
             self.look()
@@ -181,9 +186,9 @@ class Campaign:
             if shipper is not self._down and not shipper.running:
                 raise ChildFailed(f"{shipper.name} has ended:\n{shipper.last_lines(15)}")
 
-    def wait(self, condition: Callable[[], bool], what: str) -> bool:
+    def wait(self, condition: Callable[[], bool], what: str, patience: float = 0.0) -> bool:
         """Whether it came true while we had patience."""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + (patience or self._patience)
         while True:
             self.look()
             if condition():

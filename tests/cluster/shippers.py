@@ -41,7 +41,7 @@ class Shipper(Child):
             f"{fleet if station is None else alone}"
             f"[outbox]\nurl = nats://{hosts}/{STREAM}\npath = {folder}/shipper-{number}\n"
             f"replicas = {REPLICAS}\nkeep = {KEEP_SECONDS}\n"
-            f"[destination central]\nurl = {centre}/\ntimeout = 10\nretry_blocked = 1\n"
+            f"[destination central]\nurl = {centre}/\nretry_blocked = 1\n"
         )
         command = ["replicator", "ship", "--config", str(ini)]
         super().__init__(f"shipper-{number}", command, folder, {})
