@@ -61,7 +61,7 @@ def ship_fleet(config: Config, names: tuple[str, ...], *, once: bool) -> None:
 
 
 def _allow_files() -> None:
-    """As many open files as the system lets us: each station has some thirty."""
+    """As many open files as the system lets us: each station has some twenty."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

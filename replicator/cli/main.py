@@ -102,7 +102,7 @@ def _close_stdout() -> None:
 @config_option
 @log_level_option
 @station_option
-def main(config_path: object, log_level: object, station: object) -> None:
+def main(config_path: object, log_level: object, one_station: object) -> None:
     """Replicate a station's MySQL or MariaDB to central servers: exactly once, in order.
 
     \b

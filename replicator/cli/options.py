@@ -35,6 +35,7 @@ log_level_option = click.option(
 
 station_option = click.option(
     "--station",
+    "one_station",
     metavar="NAME",
     help="One station of a fleet: its folder, as if it were the only one.",
 )
@@ -70,7 +71,7 @@ def _configured(
         **options: P.kwargs,
     ) -> R:
         config = load(context, options.pop("config_path"), options.pop("log_level"))  # type: ignore[arg-type]  # click's
-        name = option_of_either(context, "station", options.pop("station"))
+        name = option_of_either(context, "one_station", options.pop("one_station"))
         return command(of_station(config, name, needed=one_folder), *args, **options)
 
     return wrapped
@@ -119,7 +120,7 @@ def group(command: Callable[P, R]) -> Callable[..., R]:
     @station_option
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> R:
-        del options["config_path"], options["log_level"], options["station"]
+        del options["config_path"], options["log_level"], options["one_station"]
         return command(*args, **options)
 
     return wrapped
