@@ -92,6 +92,12 @@ class PrivateNats:
                 raise RuntimeError(f"nats-server did not start:\n{said[-3000:]}")
             time.sleep(0.01)
 
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def freeze(self) -> None:
         """SIGSTOP: it is there and does not answer."""
         assert self._process is not None

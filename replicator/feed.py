@@ -187,8 +187,10 @@ class Feed:
 
     def keep_desk(self) -> None:
         """Keep the desk now, where it has changed. Raises as ``step``."""
-        if self._desk is None or self._writer.inside_transaction or self._reader is None:
+        if self._desk is None or self._writer.inside_transaction:
             return
+        if self._reader is None and not self._landed:
+            self._open()
         try:
             kept = self._desk.keep(self._writer, self._landed)
         except OutboxFull as error:  # the one before still counts

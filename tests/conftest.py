@@ -10,6 +10,7 @@ import pytest
 
 from demo.mariadbd import PrivateMariaDB
 from demo.natsd import PrivateNats
+from tests.fire.zygote import Zygote
 
 STATION_SCHEMA = Path(__file__).parent.parent / "demo" / "station.sql"
 
@@ -62,3 +63,10 @@ def nats_server() -> Iterator[PrivateNats]:
     """One NATS server for all tests of this process that do not change it. Never kill this one."""
     with PrivateNats() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """Forks commands from a process that has imported them."""
+    with Zygote() as running:
+        yield running

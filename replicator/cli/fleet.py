@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from replicator import __version__
 from replicator.cli.fleet_station import StationWork
@@ -43,6 +45,7 @@ Report = Callable[[], Mapping[str, object]]
 def ship_fleet(config: Config, names: tuple[str, ...], *, once: bool) -> None:
     """Share the stations with all others that do so, until told to stop, or all is delivered."""
     chosen(config, names)
+    _allow_files()
     service = Service(["fleet"])
     with Stop(service.stopping) as stop:
         reporter, duty = Reporter(config), service.duty("fleet")
@@ -55,6 +58,13 @@ def ship_fleet(config: Config, names: tuple[str, ...], *, once: bool) -> None:
             shipper.close()
     if shipper.error is not None:
         raise shipper.error
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets us: each station has some thirty."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class FleetShipper:
@@ -113,12 +123,14 @@ class FleetShipper:
     def run(self) -> None:
         """Until told to stop; with ``once`` until all is delivered. Others may go on at once."""
         self._session.wake_on_news(self._news.set)
-        while not self._stop.is_set():
-            busy, complete = self._guarded(self._round)
-            if self._once and complete:
-                break
-            self._wait(_BREATH_SECONDS if busy else self._every)
-        self._leave()
+        try:
+            while not self._stop.is_set():
+                busy, complete = self._guarded(self._round)
+                if self._once and complete:
+                    break
+                self._wait(_BREATH_SECONDS if busy else self._every)
+        finally:
+            self._leave()
 
     def close(self) -> None:
         """Close the connection."""
@@ -128,7 +140,7 @@ class FleetShipper:
         try:
             found = round_()
         except OutboxError as error:
-            if self._once and not self._works and not self._session.believes():
+            if self._once and not self._works:
                 raise
             if str(error) != self._troubled:
                 _LOG.warning("%s; trying again", error)
@@ -265,11 +277,8 @@ class FleetShipper:
                 break  # the leases run out by themselves
             if found[0]:
                 time.sleep(_BREATH_SECONDS)
-        self._guarded(self._end)
-
-    def _end(self) -> tuple[bool, bool]:
-        self._session.end()
-        return False, False
+        with suppress(OutboxError):  # then others find it silent
+            self._session.end()
 
     def _leaving(self) -> tuple[bool, bool]:
         for work in self._works.values():

@@ -115,8 +115,8 @@ class StationWork:
                 if self._once:
                     feed.read_to_end()
                 else:
-                    check = holding.check
-                    jobs.append(lambda: streaming.follow(feed, board, stop, check, _IDLE_SECONDS))
+                    idle = min(_IDLE_SECONDS, config.fleet.desk)
+                    jobs.append(lambda: streaming.follow(feed, board, stop, holding.check, idle))
                 side_by_side(jobs, stop)
             finally:
                 self._feed = None

@@ -11,11 +11,12 @@ import pytest
 from demo.mariadbd import PrivateMariaDB
 from tests.conftest import create_station
 from tests.faults.centres import Centre, centre_of
-from tests.faults.conftest import _server_ids, furnish, others, world
+from tests.faults.conftest import _server_ids, furnish, others, stream, world
 from tests.faults.proxy import FaultProxy
 from tests.faults.world import World
+from tests.fire.zygote import Zygote
 
-__all__ = ["_server_ids", "world"]  # fixtures of the tests of faults
+__all__ = ["_server_ids", "stream", "world"]  # fixtures of the tests of faults
 
 MakeWorld = Callable[[PrivateMariaDB], World]
 
@@ -29,14 +30,14 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def world_on(centre: Centre, tmp_path: Path) -> Iterator[MakeWorld]:
+def world_on(centre: Centre, tmp_path: Path, zygote: Zygote) -> Iterator[MakeWorld]:
     """A furnished station on a server of this test alone. A second one takes the first's place."""
     with ExitStack() as stack:
 
         def make(server: PrivateMariaDB) -> World:
             proxy = stack.enter_context(FaultProxy(centre.url))
             create_station(server, "ch")
-            made = World(server, "ch", tmp_path, centre, proxy, 4711)
+            made = World(server, "ch", tmp_path, centre, proxy, 4711, zygote=zygote)
             stack.callback(made.close)
             furnish(made)
             return made

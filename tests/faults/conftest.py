@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
+from demo.natsd import PrivateNats
 from tests.faults.centres import KINDS, Centre, Kind, bulk, centre_of, post
 from tests.faults.proxy import FaultProxy
 from tests.faults.world import World
+from tests.fire.zygote import Zygote
+
+# The faults where it matters which outbox it is; on a stream they run always, the others with
+# FIRE_LONG=1: deleted rows, deaths, a lost folder, order, two at once.
+_ON_STREAM = ("test_06", "test_10", "test_16", "test_18", "test_19")
+_LONG = bool(os.environ.get("FIRE_LONG"))
 
 
 @pytest.fixture(scope="session")
 def _server_ids() -> Iterator[int]:
     return itertools.count(5000)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The old pusher's faults with both kinds of outbox."""
+    if metafunc.module.__name__ != "tests.faults.test_old_pusher_faults":
+        return
+    telling = _LONG or metafunc.function.__name__.startswith(_ON_STREAM)
+    outboxes = ("folder", "stream") if telling else ("folder",)
+    metafunc.parametrize("stream", outboxes, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a stream is does not depend on the centre: one kind, but for FIRE_LONG=1."""
+    items[:] = [item for item in items if _LONG or "[original-stream]" not in item.name]
+
+
+@pytest.fixture
+def stream(request: pytest.FixtureRequest, station: str) -> str:
+    """[outbox] url, "" where the outbox is a folder, as it is unless a test asks for a stream."""
+    if getattr(request, "param", "folder") == "folder":
+        return ""
+    server: PrivateNats = request.getfixturevalue("nats_server")
+    return f"{server.url}/{station}"
 
 
 @pytest.fixture(params=KINDS)
@@ -35,10 +66,15 @@ def world(
     tmp_path: Path,
     centre: Centre,
     _server_ids: Iterator[int],
+    zygote: Zygote,
+    stream: str,
 ) -> Iterator[World]:
     """A furnished station, an empty outbox, a proxy that does no harm yet."""
     with FaultProxy(centre.url) as proxy:
-        running = World(mariadb, station, tmp_path, centre, proxy, next(_server_ids))
+        own = next(_server_ids)
+        running = World(
+            mariadb, station, tmp_path, centre, proxy, own, zygote=zygote, stream=stream
+        )
         try:
             furnish(running)
             yield running

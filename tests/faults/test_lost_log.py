@@ -19,18 +19,19 @@ from tests.faults.conftest import furnish, others
 from tests.faults.proxy import FaultProxy
 from tests.faults.test_old_pusher_faults import KINDS, log
 from tests.faults.world import World, until
+from tests.fire.zygote import Zygote
 
 
 @pytest.fixture
 def lonely(
-    private_mariadb: Callable[..., PrivateMariaDB], tmp_path: Path
+    private_mariadb: Callable[..., PrivateMariaDB], tmp_path: Path, zygote: Zygote
 ) -> Iterator[tuple[World, PrivateMariaDB]]:
     """A world on a server of its own, whose log may be purged."""
     server = private_mariadb()
     create_station(server, "ch")
     with centre_of("ours", tmp_path) as centre, FaultProxy(centre.url) as proxy:
         others(centre)
-        world = World(server, "ch", tmp_path, centre, proxy, 77)
+        world = World(server, "ch", tmp_path, centre, proxy, 77, zygote=zygote)
         try:
             furnish(world)
             yield world, server

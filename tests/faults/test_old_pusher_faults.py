@@ -316,7 +316,7 @@ def test_18_pages_of_node_states_in_no_order(world: World) -> None:
 def test_19_two_at_once(world: World) -> None:
     log(world, range(3))
     tail = world.start("tail")
-    until(lambda: world.says_tail("running"), "the first tail")
+    until(world.captures, "the first tail")
     assert world.run("tail", "--once").code == 8
     world.end(tail)
     world.tail_once()

@@ -5,6 +5,7 @@ Tests say what happens at the station and on the link, and run the real commands
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from demo.mariadbd import PrivateMariaDB, die_with_parent
 from tests.faults.centres import Centre
 from tests.faults.compare import Difference, compare
 from tests.faults.proxy import FaultProxy
+from tests.fire.zygote import Zygote
 
 USER = "fieldstation"
 PASSWORD = "only-reads"  # a loopback user of a throw-away server
@@ -28,6 +30,7 @@ GRANTS = (
     f"GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {USER}@localhost",
 )
 DEADLINE = 60.0
+_HURRY = 20  # a command that ends waits so much shorter between its tries
 _FLOATS = {
     "Reading": ("value",),
     "NodeState": ("rssi",),
@@ -48,7 +51,8 @@ class Run:
 class World:
     """The replicator's database user can read and follow the binlog, and nothing else.
 
-    ``environment``: variables for the commands, beside PATH and HOME.
+    ``environment``: variables for the commands, beside PATH and HOME. ``stream``: [outbox] url,
+    where the outbox is a stream and not a folder; ``run`` forks from ``zygote`` where there is one.
     """
 
     def __init__(
@@ -59,11 +63,16 @@ class World:
         centre: Centre,
         proxy: FaultProxy,
         server_id: int,
+        *,
+        zygote: Zygote | None = None,
+        stream: str = "",
     ) -> None:
         self._server = server
         self._database = database
         self._folder = folder
         self._server_id = server_id
+        self._zygote = zygote
+        self.stream = stream
         self.centre = centre
         self.proxy = proxy
         self.outbox = folder / "outbox"
@@ -85,9 +94,12 @@ class World:
             f"[source]\nunix_socket = {self._server.socket}\nuser = {USER}\n"
             f"password = {PASSWORD}\ndatabase = {self._database}\n"
             f"server_id = {self._server_id}\n"
-            f"[outbox]\npath = {self.outbox}\n"
+            f"[outbox]\npath = {self.outbox}\n{self._url()}"
             f"[destination central]\n{lines}\n"
         )
+
+    def _url(self) -> str:
+        return f"url = {self.stream}\nreplicas = 1\nmax_size = 16 MiB\n" if self.stream else ""
 
     def connect(self) -> None:
         """Log in at the station, again after ``disconnect``."""
@@ -136,6 +148,12 @@ class World:
 
     def run(self, *arguments: str) -> Run:
         """A command, as a process, until it ends."""
+        if self._zygote is not None:
+            argv = ["--config", str(self.config), *arguments]
+            environment = self._environment()
+            how = {"hurry": _HURRY, "environment": environment}
+            ended = self._zygote.run(argv, self._folder, **how)
+            return Run(ended.code, ended.out, ended.err)
         child = self.start(*arguments)
         try:
             out, err = child.communicate(timeout=DEADLINE)
@@ -151,15 +169,18 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={
-                "PATH": os.environ.get("PATH", ""),
-                "HOME": str(self._folder),
-                **self.environment,
-            },
+            env=self._environment(),
             preexec_fn=die_with_parent,  # noqa: PLW1509  # only prctl
         )
         self._children.append(child)
         return child
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self._folder),
+            **self.environment,
+        }
 
     def end(self, child: subprocess.Popen[str]) -> None:
         """SIGKILL, where it still runs."""
@@ -206,15 +227,30 @@ class World:
         assert all(each["detail"] for each in found)
         return {each["reason"]: each["rows"] for each in found}
 
+    def captures(self) -> bool:
+        """Whether a tail is at work: it holds its lock, wherever the outbox is."""
+        file = self.outbox / ("capture.lock" if self.stream else "tail.lock")
+        if not file.exists():
+            return False
+        with file.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def says_tail(self, state: str) -> bool:
         """Whether the backlog says this of tail; False while there is no outbox yet."""
         said = self.run("backlog", "--json")
         return said.code == 0 and json.loads(said.out)["tail"]["daemon"]["state"] == state
 
     def lose_mappings(self) -> None:
-        """Delete what is known of the destination: mappings, cursor, parked rows."""
+        """Delete what is known of the destination: mappings, cursor, parked rows.
+
+        Where the outbox is a stream, the whole folder that ship works in.
+        """
         for file in self.outbox.iterdir():
-            if file.is_file() and not file.name.startswith("outbox.db"):
+            if file.is_file() and (self.stream or not file.name.startswith("outbox.db")):
                 file.unlink()
 
     def compare(self) -> Difference:

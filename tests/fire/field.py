@@ -71,9 +71,13 @@ class Case:
         self.configure(proxy.url, **keys)
 
     def configure(self, url: str, **keys: Any) -> None:
-        """Write replicator.ini with these keys of [outbox] and [destination central]."""
-        of_outbox = ("synchronous", "keep")
-        outbox = {key: value for key, value in keys.items() if key in of_outbox}
+        """Write replicator.ini with these keys of [outbox] and [destination central].
+
+        ``stream``: [outbox] url.
+        """
+        of_outbox = ("synchronous", "keep", "stream", "replicas", "max_size")
+        named = {"stream": "url"}
+        outbox = {named.get(k, k): value for k, value in keys.items() if k in of_outbox}
         keys = {key: value for key, value in keys.items() if key not in of_outbox}
         destination = {"url": f"{url}/", "timeout": 10, "retry_blocked": 0.05, "heartbeat": 0}
         destination |= keys

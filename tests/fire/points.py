@@ -144,3 +144,26 @@ CASES: Sequence[tuple[str, Kind]] = tuple(
 POINTS: Sequence[tuple[str, Kind, str]] = tuple(
     (name, kind, point) for name, kind in CASES for point in SCENARIOS[name].points[kind]
 )
+
+# On a stream: what tail, and ship's feed, do there and in outbox.db; delivery is as above.
+STREAM_POINTS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "tail starts": (
+            "NATS create stream",
+            "NATS end",  # each chunk of the snapshot is one message
+        ),
+        "tail follows": (
+            "NATS part",
+            "NATS end",
+        ),
+        "ship feeds": (
+            "NATS create bucket",
+            "NATS settled",
+            "NATS create desks",
+            "NATS desk",
+            "NATS reference",
+            "NATS purge",
+            "outbox.db append",
+        ),
+    }
+)

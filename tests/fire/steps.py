@@ -1,9 +1,9 @@
 """Inside a child that is to die: what it makes durable and what it sends, counted and named.
 
-A step is what changes something that lasts: a commit in one of the outbox's files ("settle", by the
-tables written), or a request ("POST bulk"). Steps are seen from outside the
-program, by SQLite's own trace and by the socket, so the program has no hook for its tests, and a
-step that nobody thought of is seen as well.
+A step is what changes something that lasts: a commit in one of the outbox's files ("settle", by
+the tables written), a request ("POST bulk"), or a message to NATS ("NATS end"). Steps are seen from
+outside the program, by SQLite's own trace, by the socket and by NATS' client library, so it has no
+hook for its tests, and a step that nobody thought of is seen as well.
 
 Dying *after* a step, say after the reply and before it is settled, is dying before the next one:
 nothing that lasts happens in between. A look-up (GET) is no step, for the same reason.
@@ -28,6 +28,21 @@ _WRITES = re.compile(
 )
 _PRAGMAS = ("journal_mode = wal", "incremental_vacuum", "wal_checkpoint")
 _REQUEST = re.compile(rb"(POST|PUT|PATCH|DELETE) \S*?/rest/(\w+)")
+_MESSAGES: Sequence[tuple[str, str]] = (
+    (r"\$KV\..*_state\.settled\.", "settled"),
+    (r"\$KV\..*_state\.reference\.", "reference"),
+    (r"\$JS\.API\.STREAM\.CREATE\.KV_", "create bucket"),
+    (r"\$JS\.API\.STREAM\.CREATE\..*_desks$", "create desks"),
+    (r"\$JS\.API\.STREAM\.CREATE\.", "create stream"),
+    (r"[^$_].*_desks\.", "desk"),
+    (r"\$JS\.API\.STREAM\.PURGE\.", "purge"),
+    (r"[^$_].*\.part$", "part"),
+    (r"[^$_].*\.end$", "end"),
+)
+# Questions, and readers that the servers forget by themselves: nothing that lasts.
+_QUESTIONS = re.compile(
+    r"\$JS\.API\.(INFO|STREAM\.(INFO|NAMES|MSG\.GET)\.|CONSUMER\.|DIRECT\.)|\$JS\.(ACK|FC)\.|_INBOX"
+)
 
 
 # What a commit is called: the first whose tables were all written, and none of the others.
@@ -62,10 +77,12 @@ def commit_name(file: str, tables: Collection[str]) -> str:
 class Steps:
     """Writes each step to a file before it happens, and dies before the one that it was told.
 
-    ``die``: the name of a step and which of that name, from 1 on. ``listener`` hears of each one.
+    ``die``: the name of a step and which of that name, from 1 on. ``victim``: who dies in its
+    place, another process. ``listener`` hears of each one.
     """
 
-    def __init__(self, log: Path, die: tuple[str, int] | None) -> None:
+    def __init__(self, log: Path, die: tuple[str, int] | None, victim: int = 0) -> None:
+        self._victim = victim or os.getpid()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._die = die
         self._seen: Counter[str] = Counter()
@@ -77,7 +94,7 @@ class Steps:
         self.note(name)
         self.listener(name)
         if self._die == (name, self._seen[name]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(self._victim, signal.SIGKILL)
 
     def note(self, what: str) -> None:
         """Something that is no step, for the file alone."""
@@ -139,3 +156,18 @@ def watch_requests(steps: Steps) -> None:
         send_all(self, data, *flags)
 
     socket.socket.sendall = sendall  # type: ignore[method-assign,assignment]
+
+
+def watch_messages(steps: Steps) -> None:
+    """See every message to NATS that changes something, from any client made from now on."""
+    from nats.aio.client import Client  # noqa: PLC0415  # needs the extra jetstream
+
+    send = Client.publish
+
+    async def publish(self: Client, subject: str, *arguments: Any, **named: Any) -> None:
+        if not _QUESTIONS.match(subject):
+            known = (name for pattern, name in _MESSAGES if re.match(pattern, subject))
+            steps.reached(f"NATS {next(known, subject)}")
+        await send(self, subject, *arguments, **named)
+
+    Client.publish = publish  # type: ignore[method-assign]  # in this child alone

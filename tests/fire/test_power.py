@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(
     library() is None, reason="the sqlite3 module has SQLite inside: no VFS can be put around it"
 )
 _DESTINATION = "central.db"
-_RANDOM = 6 if LONG else 2  # cuts by chance at each place
-_RESTARTS = 400 if LONG else 16  # folders from which the commands go on
+_RANDOM = 6 if LONG else 1  # cuts by chance at each place
+_RESTARTS = 400 if LONG else 7  # folders from which the commands go on
 _CONTENT = {
     OUTBOX_FILE: (
         "SELECT seq, position, row_total, rows FROM entry",

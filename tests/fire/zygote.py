@@ -1,7 +1,7 @@
 """A process that has imported the program once and forks for every command: 20 ms in place of 800.
 
-    zygote = Zygote()
-    ended = zygote.run(["ship", "--once"], folder, die=("POST bulk", 1))
+    with Zygote() as zygote:
+        ended = zygote.run(["ship", "--once"], folder, die=("POST bulk", 1))
 
 The child is the real command in a process of its own, with its own connections, that really dies.
 """
@@ -9,12 +9,14 @@ The child is the real command in a process of its own, with its own connections,
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +24,7 @@ from typing import Any
 
 from demo.mariadbd import die_with_parent
 from tests.fire.disk import Disk
-from tests.fire.steps import Steps, watch_commits, watch_requests
+from tests.fire.steps import Steps, watch_commits, watch_messages, watch_requests
 
 _LONGEST = 60  # seconds; then the kernel ends the child
 
@@ -89,23 +91,36 @@ def _be(
     hurry: float = 1.0,
     stop: float = 0.0,
     checkpoint: int = 0,
+    environment: Mapping[str, str] | None = None,
+    victim: int = 0,
 ) -> int:
     """The child: one command with its watchers.
 
     ``hurry``: waits are so much shorter, and noted. ``stop``: SIGTERM after so many seconds, for a
     command that runs until it is stopped. ``checkpoint``: pages after which SQLite makes one.
+    ``environment``: all its variables; without, those of the tests. ``victim``: the process that
+    is killed where ``die`` says, in the child's place.
     """
     from replicator.cli.main import main  # noqa: PLC0415  # imported already, before the fork
 
     signal.alarm(_LONGEST)
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
     if stop:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         signal.setitimer(signal.ITIMER_REAL, stop, _LONGEST)
     for number, name in ((1, "out.log"), (2, "err.log")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    steps = Steps(folder / "steps.log", None if die is None else (die[0], die[1]))
+    steps = Steps(folder / "steps.log", None if die is None else (die[0], die[1]), victim)
     watch_commits(steps, checkpoint)
     watch_requests(steps)
+    if "nats" in sys.modules:
+        from replicator.jetstream import bus  # noqa: PLC0415  # imported already
+
+        watch_messages(steps)
+        if victim:
+            bus.ANSWER_SECONDS = 2.0  # whoever died answers nobody
     if hurry != 1.0:
         _hurry(steps, hurry)
     if disk is not None:
@@ -116,6 +131,9 @@ def _be(
         main(list(argv), prog_name="replicator")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  # what the interpreter would do at its end
+        traceback.print_exc()
+        return 1
     return 0
 
 
@@ -132,8 +150,11 @@ def _hurry(steps: Steps, factor: float) -> None:
 
 
 def _serve() -> None:
-    import replicator.cli.main  # noqa: F401,PLC0415  # what every child needs, once
+    import replicator.cli.main  # noqa: PLC0415  # what every child needs, once
 
+    if importlib.util.find_spec("nats") is not None:
+        import replicator.feed  # noqa: PLC0415  # the same
+        import replicator.jetstream.writer  # noqa: F401,PLC0415  # the same
     gc.freeze()  # pages that no collection writes to stay shared
     for line in sys.stdin:
         argv, folder, how = json.loads(line)

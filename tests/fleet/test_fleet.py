@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import zlib
 
+import orjson
+import pytest
+
+from replicator.jetstream.desks import Desks
 from replicator.naming import token
 from tests.faults.proxy import FaultProxy
 from tests.fleet.world import Fleet, Shipper, until
@@ -35,7 +40,8 @@ def test_two_share_and_one_takes_over(fleet: Fleet) -> None:
     until("both have two", lambda: sorted(fleet.shares().values()) == [2, 2])
     second.signal(signal.SIGTERM)
     assert second.ended() == 0, second.said()
-    assert sorted(fleet.shares().values()) == [2]  # given up, and nobody has died
+    seen = fleet.seen()  # it has given up all, and is no more
+    assert {lease.holder for lease in seen.leases.values()} <= {"", *seen.sessions}
     for station in fleet.stations:
         station.read(5)
     until("it has all", lambda: sorted(fleet.shares().values()) == [4])
@@ -77,26 +83,37 @@ def _values(fleet: Fleet) -> list[float]:
     return [row["value"] for row in first]
 
 
-def test_parked_rows_and_mappings_are_handed_over(fleet: Fleet) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_parked_rows_and_mappings_are_handed_over(fleet: Fleet, ending: signal.Signals) -> None:
     station = fleet.station()
     first = fleet.shipper().start()
     station.read(3)
     station.strange()
     until("all has arrived", fleet.arrived)
     parked = until("it is parked", lambda: _parked(first, station.name))
-    first.signal(signal.SIGTERM)
-    assert first.ended() == 0, first.said()
+    if ending == signal.SIGKILL:
+        desks = Desks(fleet.bus, fleet.stream, station.name, "ship", 1)
+        until("it is kept", lambda: _kept(desks))
+    first.signal(ending)
+    assert first.ended() == (0 if ending == signal.SIGTERM else -ending), first.said()
     with FaultProxy(fleet.centre.url) as proxy:
         second = fleet.shipper(proxy.url).start()
         until("the other has it", lambda: sorted(fleet.shares().values()) == [1])
         until("its folder is there", lambda: _parked(second, station.name) == parked)
         station.read(3)
         until("all has arrived", fleet.arrived)
-        looked_up = [r for r in proxy.requests if r.method == "GET" and "/rest/" in r.path]
-        stored = [r for r in proxy.requests if "/bulk/" in r.path]
+        stored = until("it was sent", lambda: [r for r in proxy.requests if "/bulk/" in r.path])
+        looked_up = [r for r in proxy.requests if r.method == "GET"]
         assert len(stored) == 1  # nothing that was settled goes again
         assert len(looked_up) <= 2  # what server it is, and nothing by name
     assert _parked(second, station.name) == parked
+
+
+def _kept(desks: Desks) -> bool:
+    found = desks.fetch()
+    return found is not None and bool(
+        orjson.loads(zlib.decompress(found[1]))["destinations"]["central"]["parked"]["rows"]
+    )
 
 
 def _parked(shipper: Shipper, station: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -88,7 +89,7 @@ class Shipper:
     def believes(self, station: str, now: float) -> bool:
         return station in self.held and self.belief.holds(now * self.rate)
 
-    def life(self):  # type: ignore[no-untyped-def]  # yields between calls, is sent the time
+    def life(self) -> Generator[None, float, None]:
         """At each ``yield`` it may be frozen, or its message be on its way."""
         while True:
             began = (yield) * self.rate

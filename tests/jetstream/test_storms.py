@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from tests.crash.rig import Killable
 from tests.faults.world import until
 
 __all__ = ["make_rig"]
-KILLS = 3
+LONG = bool(os.environ.get("FIRE_LONG"))
+KILLS = 12 if LONG else 3
 
 
 @dataclass
@@ -88,7 +90,8 @@ def test_killed_again_and_again(make_rig: MakeRig, servers: list[PrivateNats]) -
     with rig.logger() as logger:
         tail: tuple[Victim, Killable] = ("tail", rig.daemon("tail"))
         ship: tuple[Victim, Killable] = ("ship", rig.daemon("ship"))
-        rig.storm([tail, nats, ship], KILLS, logger)
+        database: tuple[Victim, Killable] = ("database", rig.server)
+        rig.storm([tail, nats, ship, database], KILLS, logger)
     rig.settle()
     rig.stop()
     proof, conservation = rig.judge()
