@@ -101,7 +101,7 @@ def run(asked: Namespace, folder: Path) -> Report:
         settled=settled,
         drained_in=round(drained, 1),
         superseded=sum(text.count("superseded") for text in logs.values()),
-        left_out=campaign.left_out,
+        notes=campaign.notes,
     )
 
 

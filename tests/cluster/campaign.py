@@ -16,6 +16,7 @@ from tests.cluster.report import Event, Struck, rate, recovery
 from tests.cluster.shippers import Shipper, held
 
 _LOOK_SECONDS = 0.2
+_MEND_SECONDS = 30.0
 _FIRST_SECONDS = 600.0  # hundreds of stations make themselves known at once
 _IN_FLIGHT_SECONDS = 1.0  # what a killed or frozen shipper had sent may still be stored
 
@@ -29,19 +30,19 @@ class Campaign:
         centre: Centre,
         shippers: Sequence[Shipper],
         writers: Sequence[Child],
-        notes: Sequence[Path],
+        acknowledged: Sequence[Path],
         patience: float,
     ) -> None:
         self.struck: list[Struck] = []
         self.stored: list[Event] = []
-        self.left_out: list[str] = []
+        self.notes: list[str] = []
         self.began = time.monotonic()
         self._nodes = nodes
         self._centre = centre
         self._shippers = shippers
         self._writers = writers
-        self._notes = notes
-        self._read = [0] * len(notes)
+        self._acknowledged = acknowledged
+        self._read = [0] * len(acknowledged)
         self._patience = patience
         self._stations: set[int] = set()
         self._down: Child | None = None
@@ -64,7 +65,7 @@ class Campaign:
     def strike(self, planned: Planned) -> None:
         """One fault, and wait until everything is well again."""
         if planned.kind == "disk full" and not self._nodes.disk_by:
-            self.left_out.append("disk full: no mounts of our own on this machine")
+            self.notes.append("disk full was left out: no mounts of our own on this machine")
             return
         if planned.kind in OF_NODES:
             self.wait(self._nodes.whole, "all replicas to be current")
@@ -78,6 +79,8 @@ class Campaign:
             self.wait(lambda: self._delivered_since(at + grace, affected), "another to take over")
         undo()
         undone = time.monotonic()
+        if planned.kind == "disk full":
+            self._mend(victim)
         fine = self.wait(lambda: self._all_since(undone), "every station, after the fault")
         if planned.kind in OF_NODES:
             self.wait(self._nodes.whole, "all replicas to be current, after the fault")
@@ -131,6 +134,14 @@ class Campaign:
         nodes.cut_off(node)
         return name, everybody, lambda: nodes.join(node)
 
+    def _mend(self, victim: str) -> None:
+        """A server whose disk was full may come back with a snapshot that it cannot read."""
+        if not self.wait(
+            self._nodes.whole, "the node with the full disk to catch up", _MEND_SECONDS
+        ):
+            self.notes.append(f"{victim} did not catch up after its disk was full: emptied")
+            self._nodes.empty(int(victim[1]))
+
     def _restart(self, shipper: Shipper) -> None:
         shipper.start()
         self._down = None
@@ -160,7 +171,7 @@ class Campaign:
 
     def _totals(self) -> dict[int, int]:
         found = {}
-        for notes in self._notes:
+        for notes in self._acknowledged:
             for line in notes.read_text().splitlines():
                 if line.startswith("total "):
                     _, station, count = line.split()
@@ -171,8 +182,8 @@ class Campaign:
 
     def look(self) -> None:
         """Take note of what was stored and delivered; fail where a process has ended by itself."""
-        for number, notes in enumerate(self._notes):
-            with notes.open() as file:
+        for number, file_of in enumerate(self._acknowledged):
+            with file_of.open() as file:
                 file.seek(self._read[number])
                 text = file.read()
             whole = text[: text.rfind("\n") + 1]

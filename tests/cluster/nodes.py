@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,10 +138,18 @@ class Nodes:
                 return
 
     def make_room(self, node: int) -> None:
-        """Undo ``fill``. JetStream is off on a node whose disk was full, until it is restarted."""
+        """Undo ``fill``, and restart it: JetStream may be off on a node whose disk was full."""
         self._filler(node).unlink()
         self.servers[node].kill()
         self.servers[node].start()
+
+    def empty(self, node: int) -> None:
+        """Forget all that it has stored; the others give it again."""
+        server = self.servers[node]
+        server.kill()
+        for each in self._disk(server).iterdir():
+            shutil.rmtree(each)
+        server.start()
 
     def _filler(self, node: int) -> Path:
         return self._disk(self.servers[node]) / "filler"

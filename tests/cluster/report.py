@@ -75,7 +75,7 @@ class Report:
     settled: bool
     drained_in: float
     superseded: int
-    left_out: Sequence[str] = field(default=())
+    notes: Sequence[str] = field(default=())
 
     @property
     def holds(self) -> bool:
@@ -124,7 +124,7 @@ def as_text(report: Report) -> str:
         f" {report.quiet_per_s[0]:>6.0f} {report.quiet_per_s[1]:>7.0f}",
         *(_line(each) for each in report.faults),
         "",
-        *(f"left out: {what}" for what in report.left_out),
+        *(f"note: {what}" for what in report.notes),
         *(f"complaint: {what}" for what in report.complaints[:20]),
         *(f"{kind}: {', '.join(keys)}" for kind, keys in report.proof.examples.items()),
         f"after the last fault everything had arrived in {report.drained_in:.1f} s"

@@ -39,7 +39,7 @@ def test_everything_dies_and_every_row_arrives(tmp_path: Path) -> None:
     assert done.returncode == 0
     said = json.loads((tmp_path / "report.json").read_text())
     struck = {each["kind"] for each in said["faults"]}
-    assert struck == set(_STRUCK) - ({"disk full"} if said["left_out"] else set())
+    assert struck == set(_STRUCK) - ({"disk full"} if not said["disk_by"] else set())
     assert said["holds"]
     assert said["proof"]["source"] == said["proof"]["central"] > 500
 
