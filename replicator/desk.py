@@ -97,6 +97,16 @@ class StationDesk:
         _note(self._folder, version.epoch)
         return f"the folder was made from the desk that holding {version.epoch} has kept"
 
+    def ensure_newest(self) -> None:
+        """Raises OutboxError where a later holding has kept a desk: the folder is behind it."""
+        newest = self._desks.newest()
+        if newest is not None and newest.epoch > _epoch_of(self._folder):
+            raise OutboxError(
+                "another folder has worked for this station since",
+                f"holding {newest.epoch} has kept what it knows; {self._folder} is older",
+                "do it where that ship runs, or start `replicator ship` here once, and stop it",
+            )
+
     def begin(self, epoch: int) -> None:
         """As DeskKeeper's."""
         self._epoch = self._fixed or epoch

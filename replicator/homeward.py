@@ -125,6 +125,7 @@ class Homeward:
         """Remove what the stream had of the station, but for the seal."""
         head = self.stream.head()
         if head.end is not None and seal_of(head.end.message.writer) == home.move:
+            self.shelf.clear_desks()
             self.shelf.clear()
             self.stream.purge(head.seq)
         set_home(self.writer.database, None)

@@ -177,6 +177,7 @@ class Outward:
         self._shelf.keep(
             [Reference(table, n, orjson.loads(row), deleted=False) for table, n, row in rows]
         )
+        self._shelf.clear_desks()  # of a folder of before
         hand_over(self._writer.database, home.now("stream"), end)
 
 

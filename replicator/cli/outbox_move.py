@@ -14,7 +14,7 @@ import click
 from replicator.cli.desk import count_of, json_option, opened, ships_role
 from replicator.cli.homes import plain
 from replicator.cli.options import configured, group
-from replicator.cli.streaming import connection, feed_of, shelf_of
+from replicator.cli.streaming import connection, desk_of, feed_of, shelf_of
 from replicator.config import Config
 from replicator.config.kinds import outbox_url
 from replicator.config.types import StreamUrl
@@ -156,6 +156,7 @@ def _homeward(config: Config, folder: Path, *, yes: bool) -> Said:
     with closing(bus), _roles(config, take=yes), ExitStack() as stack:
         writer = stack.enter_context(closing(OutboxWriter(folder, config.outbox.synchronous)))
         _refuse_other(writer, plain(url))
+        desk_of(config, bus, stream).ensure_newest()
         shelf = shelf_of(config, bus, stream)
         homeward = Homeward(
             bus,

@@ -166,7 +166,7 @@ def _prepare_alone(config: Config, bus: Bus, stream: StationStream) -> None:
 
 def _prepare(config: Config, bus: Bus, stream: StationStream, epoch: int) -> StationDesk:
     refuse_misplaced_folder(config)
-    desk = _desk(config, bus, stream, epoch)
+    desk = desk_of(config, bus, stream, epoch)
     shelf_of(
         config, bus, stream
     ).claim()  # whoever kept desks before can move no floor from here on
@@ -237,7 +237,7 @@ def feed_in(
     try:
         if prepared:
             refuse_misplaced_folder(config)
-            desk = _desk(config, bus, stream, epoch)
+            desk = desk_of(config, bus, stream, epoch)
         else:
             desk = _prepare(config, bus, stream, epoch)
         writer = OutboxWriter(config.outbox.path, config.outbox.synchronous)
@@ -258,7 +258,8 @@ def feed_in(
         lock.release()
 
 
-def _desk(config: Config, bus: Bus, stream: StationStream, epoch: int) -> StationDesk:
+def desk_of(config: Config, bus: Bus, stream: StationStream, epoch: int = 0) -> StationDesk:
+    """What keeps a folder's desk beside the stream."""
     from replicator.desk import StationDesk  # noqa: PLC0415  # needs the extra jetstream
     from replicator.jetstream.desks import Desks  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ reference rows stay in the bucket, for a reader that begins with an empty folder
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -16,6 +17,7 @@ from nats.js.errors import (
     BucketNotFoundError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
+    NotFoundError,
 )
 from nats.js.kv import KeyValue
 
@@ -177,6 +179,16 @@ class Shelf:
             for kind in ("settled", "reference"):
                 for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
                     await kv.purge(key)
+
+        self._bus.call(ask)
+
+    def clear_desks(self) -> None:
+        """Remove what earlier folders of the station have kept of their desks."""
+        name = f"{self._stream}_desks"
+
+        async def ask(js: JetStreamContext) -> None:
+            with suppress(NotFoundError):  # none was ever kept
+                await js.purge_stream(name, subject=f"{name}.{token(self._station)}.>")
 
         self._bus.call(ask)
 
