@@ -102,11 +102,11 @@ def test_shippers_say_how_their_stations_stand(
     until(lambda: len(centre.rows("Reading")) == 60, "all readings")
     until(lambda: ships.look()["held"] == ships.look()["total"]["stations"] == 3, "all reported")
     until(lambda: ships.look()["total"]["waiting_rows"] == 0, "reports of what was delivered")
+    until(lambda: ships.look()["total"]["states"] == {"running": 3}, "all running")
     found = ships.look()
     assert (found["stations"], found["unheld"], found["unread"]) == (3, 0, 0)
     assert len(found["shippers"]) == 2
     assert {each["station"] for each in found["total"]["worst"]} == set(STATIONS)
-    assert found["total"]["states"] == {"running": 3}
     assert found["level"] == "fine", found
     assert {row["station"] for row in centre.rows("holding")} == set(STATIONS)
     assert ships.run("backlog", "--check").exit_code == 0
