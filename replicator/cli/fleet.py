@@ -156,9 +156,11 @@ class FleetShipper:
     def _round(self) -> tuple[bool, bool]:
         """One look, and what follows; whether more is to do at once, and whether all is done."""
         self._beat()
+        began = time.monotonic()
         seen = self._session.look()
         now = time.monotonic()
-        self._observer.look(now, {n: r for n, r in seen.sessions.items() if n != self._session.id})
+        others = {n: r for n, r in seen.sessions.items() if n != self._session.id}
+        self._observer.look(now, others, began)
         dead = {*seen.dead, *self._buried(), *self._missing(seen.leases, seen.sessions, seen.dead)}
         self._session.adopt(seen.leases)
         stations = self._stations(seen.leases)

@@ -4,7 +4,8 @@ The rules this file keeps:
   * a shipper believes for ``lease`` seconds after the *start* of its last successful write;
   * another is silent when its key has not changed for ``lease + margin`` by one's own clock,
     counted from when that value was first seen: it began to be written before;
-  * who was away itself (frozen, or without servers) can call nobody silent: it counts anew.
+  * who was away itself (frozen, or without servers) can call nobody silent: it counts anew. A look
+    that takes long is no absence: it has its answers.
 So whatever is frozen for how long, a session is buried only when its owner believes in it no more,
 as long as no clock goes slower than another by more than ``margin`` in ``lease``.
 """
@@ -52,9 +53,10 @@ class Observer:
         self._changed: set[str] = set()
         self._looked = float("-inf")
 
-    def look(self, now: float, sessions: Mapping[str, int]) -> None:
-        """These are there, id → revision; ``now``: after they were read."""
-        before = {} if now - self._looked > self._lease else self._seen
+    def look(self, now: float, sessions: Mapping[str, int], began: float | None = None) -> None:
+        """These are there, id → revision; ``now``: after they were read; ``began``: before."""
+        began = now if began is None else began
+        before = {} if began - self._looked > self._lease else self._seen
         self._looked = now
         self._seen = {
             name: before[name] if before.get(name, (0, 0.0))[0] == revision else (revision, now)

@@ -189,3 +189,12 @@ def test_who_was_away_calls_nobody_silent() -> None:
     assert not observer.lives("x")
     observer.look(31.0, {"x": 2})
     assert observer.lives("x")
+
+
+def test_a_look_that_takes_long_is_no_absence() -> None:
+    observer = Observer(LEASE, margin_of(LEASE))
+    observer.look(0.0, {"x": 1})
+    observer.look(15.0, {"x": 1}, began=1.0)
+    assert observer.silent(15.1) == {"x": 1}
+    observer.look(40.0, {"x": 1}, began=26.0)
+    assert not observer.silent(40.1)
