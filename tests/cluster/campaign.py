@@ -16,7 +16,6 @@ from tests.cluster.report import Event, Struck, rate, recovery
 from tests.cluster.shippers import Shipper, held
 
 _LOOK_SECONDS = 0.2
-_MEND_SECONDS = 30.0
 _FIRST_SECONDS = 600.0  # hundreds of stations make themselves known at once
 _IN_FLIGHT_SECONDS = 1.0  # what a killed or frozen shipper had sent may still be stored
 
@@ -79,8 +78,6 @@ class Campaign:
             self.wait(lambda: self._delivered_since(at + grace, affected), "another to take over")
         undo()
         undone = time.monotonic()
-        if planned.kind == "disk full":
-            self._mend(victim)
         fine = self.wait(lambda: self._all_since(undone), "every station, after the fault")
         if planned.kind in OF_NODES:
             self.wait(self._nodes.whole, "all replicas to be current, after the fault")
@@ -133,14 +130,6 @@ class Campaign:
             return name, everybody, lambda: nodes.make_room(node)
         nodes.cut_off(node)
         return name, everybody, lambda: nodes.join(node)
-
-    def _mend(self, victim: str) -> None:
-        """A server whose disk was full may come back with a snapshot that it cannot read."""
-        if not self.wait(
-            self._nodes.whole, "the node with the full disk to catch up", _MEND_SECONDS
-        ):
-            self.notes.append(f"{victim} did not catch up after its disk was full: emptied")
-            self._nodes.empty(int(victim[1]))
 
     def _restart(self, shipper: Shipper) -> None:
         shipper.start()
