@@ -138,6 +138,8 @@ def _missing(detail: str) -> OutboxError:
     return OutboxError(
         "messages are missing in the stream",
         detail,
-        "somebody has deleted them: `replicator verify` says what the central server lacks; to read"
-        " on from what the stream still holds, move the folder of [outbox] path away",
+        "a server whose disk was full or damaged may lack them while the others have them: stop it,"
+        " empty its store_dir, start it (docs/scaling.md). If all lack them, somebody has deleted"
+        " them: `replicator verify` says what the central server lacks; to read on from what the"
+        " stream still holds, move the folder of [outbox] path away",
     )
