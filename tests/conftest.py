@@ -61,7 +61,7 @@ def private_mariadb() -> Iterator[Callable[..., PrivateMariaDB]]:
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[PrivateNats]:
     """One NATS server for all tests of this process that do not change it. Never kill this one."""
-    with PrivateNats() as server:
+    with PrivateNats(max_file_store=1 << 40) as server:  # each test's streams reserve some
         yield server
 
 

@@ -27,6 +27,7 @@ from replicator.jetstream.security import Security, Shut, client_of, distrust, o
 WRONG_LAST_SEQUENCE = 10071
 _NO_STREAM = 10059
 _NO_ROOM = frozenset({10023, 10077})
+_NO_PEERS = 10005
 _TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
 _CONNECT_SECONDS = 3
@@ -256,6 +257,12 @@ def _refused(error: nats.js.errors.APIError) -> OutboxError:
             "the NATS servers have no room for a stream of that size",
             said,
             "lower [outbox] max_size, or raise max_file_store there",
+        )
+    if error.err_code == _NO_PEERS:
+        return OutboxUnavailable(
+            "there are not as many NATS servers as [outbox] replicas wants",
+            said,
+            "start the others; where there are no more, lower replicas",
         )
     if error.err_code == _NO_STREAM:
         return OutboxUnavailable(
