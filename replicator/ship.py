@@ -91,6 +91,8 @@ class Ship:
             total = cursor.row_total - cursor.row_index
             cursor = replace(cursor, row_index=0, row_total=total)
             self._deliveries.rewind(cursor)
+        if cursor.seq and cursor.seq < first - 1:
+            return self._skipped(cursor, first - 1)
         if cursor.seq == 0 or cursor.seq < first:
             return ""
         if cursor.seq <= last and self._outbox.position_of(cursor.seq) == cursor.position:
@@ -100,6 +102,15 @@ class Ship:
         return (
             f"the outbox has fallen back behind what was delivered (entry {cursor.seq}); "
             f"sending again from entry {common.seq + 1}"
+        )
+
+    def _skipped(self, cursor: Cursor, to: int) -> str:
+        """Go on behind entries that are gone: what settled them may have gone with the power."""
+        self._deliveries.rewind(Cursor(to, 0, "", self._outbox.row_total_at(to)))
+        return (
+            f"entries {cursor.seq + 1} to {to} are not held any more: they were delivered before a"
+            " power cut, or have expired while this destination was not configured; `replicator"
+            " verify` says whether the centre has them"
         )
 
     def _last_common(self, first: int) -> Cursor:

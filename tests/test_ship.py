@@ -318,6 +318,26 @@ def test_an_outbox_that_fell_back_is_sent_again_from_the_last_common_entry(world
     assert sorted(world.centre.rows.values(), key=str) == [1.0, 2.0, 3.0]
 
 
+def test_entries_that_expired_before_the_power_took_the_cursor_are_told(world: World) -> None:
+    world.ship_all()
+    before = world.deliveries.cursor()
+    for second in range(1, 4):
+        world.reading(second, 1.0, 10)
+    world.ship_all()
+    settled = world.deliveries.cursor()
+    world.reading(4, 4.0, 10)
+    world.deliveries.rewind(before)  # as the disk has it
+    world.writer.database.conn.execute("DELETE FROM entry WHERE seq <= ?", (settled.seq,))
+    world.centre.rows.clear()
+    world.restart()
+    assert f"entries {before.seq + 1} to {settled.seq} are not held" in world.said
+    world.ship_all()
+    assert list(world.centre.rows.values()) == [4.0]
+    assert world.deliveries.cursor().row_total == settled.row_total + 1
+    world.restart()
+    assert world.said == ""
+
+
 def test_an_outbox_restored_empty_is_sent_from_its_beginning(world: World) -> None:
     world.ship_all()
     world.stop()
