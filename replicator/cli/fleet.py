@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from replicator import __version__
+from replicator.cli.connecting import connection
 from replicator.cli.fleet_station import StationWork
 from replicator.cli.pipelines import chosen
 from replicator.cli.ship import Holding
 from replicator.cli.signals import Stop
 from replicator.cli.standing import Reporter
-from replicator.cli.streaming import connection
 from replicator.config import Config
 from replicator.delivery import Holder
 from replicator.errors import OutboxError, ReplicatorError

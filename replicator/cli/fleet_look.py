@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from replicator.backlog.words import age_text
-from replicator.cli import streaming
+from replicator.cli.connecting import connection
 from replicator.config import Config
 from replicator.fleet.overview import Overview, Shipper
 from replicator.fleet.report import MOST, Standing
@@ -20,7 +20,7 @@ _RIGHT = ("waiting", "oldest", "parked")
 def look_at_fleet(config: Config) -> Overview:
     """As the shippers say now. Raises OutboxUnavailable, OutboxError, ConfigError."""
     assert config.outbox.url is not None, "a fleet has a stream"
-    bus, stream = streaming.connection(config, config.outbox.url)
+    bus, stream = connection(config, config.outbox.url)
     from replicator.jetstream.sessions import Sessions  # noqa: PLC0415  # needs the extra jetstream
 
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
-from replicator.cli import streaming
+from replicator.cli.connecting import connection
 from replicator.cli.options import configured_fleet, group
 from replicator.config import Config
 from replicator.errors import ConfigError
@@ -34,5 +36,21 @@ def add(config: Config, name: str, domain: str) -> None:
             domain,
             "a word without dots, as `jetstream { domain: … }` of the station's server has it",
         )
-    added = streaming.add_leaf(config, name, domain)
+    added = _add(config, name, domain)
     click.echo(f"{name} {'is taken from' if added else 'was already taken from'} {domain}.")
+
+
+def _add(config: Config, station: str, domain: str) -> bool:
+    """False: it is taken from there already."""
+    url, outbox = config.outbox.url, config.outbox
+    if url is None:
+        raise ConfigError(
+            "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
+        )
+    bus, _ = connection(config, url)
+    from replicator.jetstream.leaves import add_source  # noqa: PLC0415  # needs the extra jetstream
+
+    with closing(bus):
+        return add_source(
+            bus, url.stream, station, domain, replicas=outbox.replicas, max_bytes=outbox.max_size
+        )

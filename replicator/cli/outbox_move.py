@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from replicator.cli.connecting import connection, desk_of, shelf_of
 from replicator.cli.desk import count_of, json_option, opened, ships_role
 from replicator.cli.homes import plain
 from replicator.cli.options import configured, group
-from replicator.cli.streaming import connection, desk_of, feed_of, shelf_of
+from replicator.cli.streaming import feed_of
 from replicator.config import Config
 from replicator.config.kinds import outbox_url
 from replicator.config.types import StreamUrl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import random
 import time
@@ -11,12 +10,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from replicator.catchup import FirstReading
+from replicator.cli.connecting import connection, desk_of, hub_of, shelf_of
 from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.pipelines import StationSource, tail_settings
 from replicator.cli.signals import Stop
 from replicator.cli.watch import StreamWatch
 from replicator.config import Config
-from replicator.config.types import StreamUrl
 from replicator.errors import (
     ConfigError,
     OutboxBusy,
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from replicator.desk import StationDesk
     from replicator.feed import Feed
     from replicator.jetstream.bus import Bus
-    from replicator.jetstream.facts import StreamFacts
-    from replicator.jetstream.security import Security
-    from replicator.jetstream.shelf import Shelf
     from replicator.jetstream.stream import StationStream
     from replicator.jetstream.writer import JetStreamOutbox
 
@@ -90,15 +86,16 @@ def at_stream(config: Config, source: StationSource, duty: Duty) -> Iterator[Des
     lock = RoleLock(config.outbox.path, "capture")
     try:
         refuse_misplaced_folder(config)
-        outbox = _outbox(config)
+        outbox, stream = _outbox(config)
         settings = tail_settings(config, save_idle_seconds=_SAVE_IDLE_SECONDS)
         beside = FirstReading(source, outbox, settings.snapshot_chunk)
         try:
-            yield (
-                Capture(source, outbox, beside, settings),
-                _LastSaid(duty),
-                StreamWatch(config, outbox, _trimming(config)),
-            )
+            with _trimming(config, stream) as trim:
+                yield (
+                    Capture(source, outbox, beside, settings),
+                    _LastSaid(duty),
+                    StreamWatch(config, outbox, trim),
+                )
         finally:
             outbox.close()
     finally:
@@ -118,7 +115,7 @@ def read_again(config: Config, *, everything: bool) -> str:
     try:
         refuse_misplaced_folder(config)
         source = StationSource(config)
-        outbox = _outbox(config)
+        outbox, _ = _outbox(config)
         try:
             at = source.now()
             outbox.begin_at(at, FirstReading(source, outbox, 1).begin_snapshot())
@@ -167,9 +164,8 @@ def _prepare_alone(config: Config, bus: Bus, stream: StationStream) -> None:
 def _prepare(config: Config, bus: Bus, stream: StationStream, epoch: int) -> StationDesk:
     refuse_misplaced_folder(config)
     desk = desk_of(config, bus, stream, epoch)
-    shelf_of(
-        config, bus, stream
-    ).claim()  # whoever kept desks before can move no floor from here on
+    # Whoever kept desks before can move no floor from here on.
+    shelf_of(config, bus, stream).claim()
     said = desk.prepare(config.outbox.synchronous)
     if said:
         _LOG.info("%s: %s", config.station.name, said)
@@ -258,16 +254,6 @@ def feed_in(
         lock.release()
 
 
-def desk_of(config: Config, bus: Bus, stream: StationStream, epoch: int = 0) -> StationDesk:
-    """What keeps a folder's desk beside the stream."""
-    from replicator.desk import StationDesk  # noqa: PLC0415  # needs the extra jetstream
-    from replicator.jetstream.desks import Desks  # noqa: PLC0415
-
-    outbox, names = config.outbox, [each.name for each in config.destinations]
-    desks = Desks(bus, stream.name, stream.station, outbox.reader, outbox.replicas)
-    return StationDesk(desks, stream, outbox.path, names, config.fleet.desk, epoch)
-
-
 def feed_of(
     config: Config,
     bus: Bus,
@@ -295,103 +281,23 @@ def feed_of(
     return feed
 
 
-def shelf_of(config: Config, bus: Bus, stream: StationStream) -> Shelf:
-    """What lies beside the stream."""
-    from replicator.jetstream.shelf import Shelf  # noqa: PLC0415
-
-    outbox = config.outbox
-    return Shelf(bus, stream.name, stream.station, outbox.reader, outbox.replicas)
-
-
-def _outbox(config: Config) -> JetStreamOutbox:
+def _outbox(config: Config) -> tuple[JetStreamOutbox, StationStream]:
     assert config.outbox.url is not None
     bus, stream = connection(config, config.outbox.url, leaf=bool(config.outbox.hub))
     from replicator.jetstream.writer import JetStreamOutbox  # noqa: PLC0415
 
-    return JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
+    outbox = JetStreamOutbox(bus, stream, config.outbox.replicas, config.outbox.max_size)
+    return outbox, stream
 
 
-def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[Bus, StationStream]:
-    """To a stream. Raises ConfigError where the extra is missing."""
-    if importlib.util.find_spec("nats") is None:
-        raise ConfigError(
-            "an outbox on NATS needs the extra jetstream",
-            "[outbox] url begins with nats://, and nats-py is not installed",
-            "pip install 'replicator[jetstream]'",
-        )
-    from replicator.jetstream.bus import Bus  # noqa: PLC0415
-    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
-
-    bus = Bus(url.servers, _security(config, url))
-    return bus, StationStream(bus, url.stream, config.station.name, leaf=leaf)
-
-
-class StreamDesk:
-    """Asks what `check` wants to know."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-
-    def facts(self) -> StreamFacts:
-        """Of the stream. Raises as ``connection`` and the servers."""
-        url = self._config.outbox.url
-        assert url is not None
-        bus, _ = connection(self._config, url)
-        from replicator.jetstream.facts import stream_facts  # noqa: PLC0415
-
-        with closing(bus):
-            return stream_facts(bus, url.stream)
-
-    def hub(self) -> None:
-        """Raises where it does not answer."""
-        url = self._config.outbox.url
-        assert url is not None
-        from replicator.jetstream.bus import Bus  # noqa: PLC0415
-        from replicator.jetstream.facts import answers  # noqa: PLC0415
-
-        with closing(
-            Bus(url.servers, _security(self._config, url), self._config.outbox.hub)
-        ) as hub:
-            answers(hub)
-
-
-def _security(config: Config, url: StreamUrl) -> Security:
-    from replicator.jetstream.security import Security  # noqa: PLC0415
-
-    outbox = config.outbox
-    tls = url.tls or outbox.ca_file is not None or outbox.cert_file is not None
-    return Security(tls, outbox.ca_file, outbox.cert_file, outbox.key_file, outbox.credentials_file)
-
-
-def add_leaf(config: Config, station: str, domain: str) -> bool:
-    """Let the hub's stream source a station's from its domain; False: it does already."""
-    url, outbox = config.outbox.url, config.outbox
-    if url is None:
-        raise ConfigError(
-            "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
-        )
-    bus, _ = connection(config, url)
-    from replicator.jetstream.leaves import add_source  # noqa: PLC0415
-
-    try:
-        return add_source(
-            bus, url.stream, station, domain, replicas=outbox.replicas, max_bytes=outbox.max_size
-        )
-    finally:
-        bus.close()
-
-
-def _trimming(config: Config) -> Callable[[], int] | None:
+@contextmanager
+def _trimming(config: Config, leaf: StationStream) -> Iterator[Callable[[], int] | None]:
     """What removes from a leaf's stream what the hub has settled; None: this is no leaf."""
-    url, outbox = config.outbox.url, config.outbox
-    if not outbox.hub:
-        return None
-    assert url is not None
-    _, leaf = connection(config, url)
-    from replicator.jetstream.bus import Bus  # noqa: PLC0415
+    if not config.outbox.hub:
+        yield None
+        return
     from replicator.jetstream.leaves import Trimmer  # noqa: PLC0415
-    from replicator.jetstream.stream import StationStream  # noqa: PLC0415
 
-    bus = Bus(url.servers, _security(config, url), outbox.hub)
-    hub = StationStream(bus, url.stream, config.station.name)
-    return Trimmer(leaf, hub, shelf_of(config, bus, hub)).trim
+    bus, hub = hub_of(config)
+    with closing(bus):
+        yield Trimmer(leaf, hub, shelf_of(config, bus, hub)).trim

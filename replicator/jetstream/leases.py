@@ -27,7 +27,6 @@ from nats.js import JetStreamContext
 from nats.js.errors import (
     APIError,
     BucketNotFoundError,
-    KeyNotFoundError,
     KeyWrongLastSequenceError,
 )
 from nats.js.kv import KeyValue
@@ -36,12 +35,12 @@ from replicator.errors import HoldingLost
 from replicator.fleet.belief import Belief
 from replicator.fleet.sharing import Lease
 from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
+from replicator.jetstream.keys import Entry, entries, entry
 from replicator.naming import name_of, token
 
 _SETTLE_SECONDS = 0.1  # after which a write that was let pass beside ours is there
 _WRONG_LAST = frozenset({WRONG_LAST_SEQUENCE, 10164})
 _TRIES = 20
-_WINDOW = 64  # reads on their way at once
 
 Clock = Callable[[], float]
 
@@ -137,7 +136,7 @@ class Session:
             revision = await _written(kv, key, value, self._revision)
             if revision is not None:
                 await asyncio.sleep(_SETTLE_SECONDS)
-            found = await _entry(kv, key)  # a write of ours whose answer was lost, or a tombstone
+            found = await _entry(js, self._bucket, key)  # a lost answer's write, or a tombstone
             if found is not None and found[1] == revision:
                 return revision
             if found is None or "dead" in found[0]:
@@ -149,9 +148,9 @@ class Session:
         """All sessions and leases; leases first: whoever holds one had a session before."""
 
         async def ask(js: JetStreamContext) -> tuple[dict[str, _Entry], dict[str, _Entry]]:
-            kv = await self._open(js)
-            leases = await _entries(js, kv, self._bucket, "lease")
-            return leases, await _entries(js, kv, self._bucket, "shipper")
+            await self._open(js)
+            leases = await _entries(js, self._bucket, "lease")
+            return leases, await _entries(js, self._bucket, "shipper")
 
         leases, ids = self._bus.call(ask)
         found = {
@@ -187,8 +186,9 @@ class Session:
         wanted = set(names)
 
         async def ask(js: JetStreamContext) -> set[str]:
-            kv = await self._open(js)
-            return {name for name in wanted if await _entry(kv, f"shipper.{name}") is None}
+            await self._open(js)
+            known = {n: await _entry(js, self._bucket, f"shipper.{n}") for n in wanted}
+            return {name for name, said in known.items() if said is None}
 
         return self._bus.call(ask) if wanted else set()
 
@@ -213,22 +213,20 @@ class Session:
         key, begun = f"lease.{token(station)}", seen or None
         if begun is None:
             async with one:
-                begun = await self._begun(js, kv, key, station)
+                begun = await self._begun(js, key, station)
         epoch = await _written(kv, key, _lease(self.id, station), begun) if begun else None
         if epoch is None:
             return None
         await asyncio.sleep(_SETTLE_SECONDS)
-        found = await _entry(kv, key)
+        found = await _entry(js, self._bucket, key)
         return epoch if found is not None and found[1] == epoch else None
 
-    async def _begun(
-        self, js: JetStreamContext, kv: KeyValue, key: str, station: str
-    ) -> int | None:
+    async def _begun(self, js: JetStreamContext, key: str, station: str) -> int | None:
         """Make a lease's key, free; its revision, None where another has made it."""
         subject = f"$KV.{self._bucket}.{key}"
         for _ in range(_TRIES):
             last = (await js.stream_info(f"KV_{self._bucket}")).state.last_seq
-            if await _entry(kv, key) is not None:
+            if await _entry(js, self._bucket, key) is not None:
                 return None
             expected = {"Nats-Expected-Last-Sequence": str(last)}
             try:
@@ -244,8 +242,8 @@ class Session:
         ours = {s: x for s, x in leases.items() if x.holder == self.id and s not in held}
 
         async def ask(js: JetStreamContext) -> dict[str, int]:
-            kv = await self._open(js)
-            found = {s: await _entry(kv, f"lease.{token(s)}") for s in ours}
+            await self._open(js)
+            found = {s: await _entry(js, self._bucket, f"lease.{token(s)}") for s in ours}
             return {
                 station: entry[1]
                 for station, entry in found.items()
@@ -320,28 +318,16 @@ async def _written(kv: KeyValue, key: str, value: bytes, last: int) -> int | Non
         return None
 
 
-async def _entry(kv: KeyValue, key: str) -> _Entry | None:
-    try:
-        entry = await kv.get(key)
-    except KeyNotFoundError:
-        return None
-    assert entry.revision is not None
-    return orjson.loads(entry.value or b"{}"), entry.revision
+async def _entry(js: JetStreamContext, bucket: str, key: str) -> _Entry | None:
+    found = await entry(js, bucket, key)
+    return None if found is None else _read(found)
 
 
-async def _entries(js: JetStreamContext, kv: KeyValue, bucket: str, kind: str) -> dict[str, _Entry]:
-    """Name behind the kind → entry, each as the bucket's leader has it.
+async def _entries(js: JetStreamContext, bucket: str, kind: str) -> dict[str, _Entry]:
+    """Name behind the kind → entry."""
+    found = await entries(js, bucket, f"{kind}.*")
+    return {key.partition(".")[2]: _read(each) for key, each in found.items()}
 
-    Not by a watcher: one waits in vain for the end when a key is removed meanwhile.
-    """
-    prefix = f"$KV.{bucket}."
-    info = await js.stream_info(f"KV_{bucket}", subjects_filter=f"{prefix}{kind}.*")
-    keys = [subject.removeprefix(prefix) for subject in info.state.subjects or ()]
-    window = asyncio.Semaphore(_WINDOW)
 
-    async def read(key: str) -> _Entry | None:
-        async with window:
-            return await _entry(kv, key)
-
-    found = zip(keys, await asyncio.gather(*map(read, keys)), strict=True)
-    return {key.partition(".")[2]: entry for key, entry in found if entry is not None}
+def _read(found: Entry) -> _Entry:
+    return orjson.loads(found.value or b"{}"), found.revision

@@ -12,11 +12,11 @@ from datetime import datetime
 
 import orjson
 from nats.js import JetStreamContext
-from nats.js.errors import BucketNotFoundError
-from nats.js.kv import KeyValue
+from nats.js.errors import NotFoundError
 
 from replicator.fleet.overview import Overview, Shipper, overview, shipper_of
-from replicator.jetstream.bus import ANSWER_SECONDS, Bus
+from replicator.jetstream.bus import Bus
+from replicator.jetstream.keys import Entry, entries
 
 _LOG = logging.getLogger("replicator.fleet")
 _KEYS = "shipper.*"
@@ -32,20 +32,20 @@ class Sessions:
 
     def look(self, at: datetime, at_text: str) -> Overview:
         """The fleet as its shippers say; ``at``: now, aware."""
+        bucket = f"{self.stream}_state"
 
-        async def ask(js: JetStreamContext) -> list[KeyValue.Entry]:
+        async def ask(js: JetStreamContext) -> dict[str, Entry]:
             try:
-                kv = await js.key_value(f"{self.stream}_state")
-            except BucketNotFoundError:
-                return []
-            return await _entries(kv)
+                return await entries(js, bucket, _KEYS)
+            except NotFoundError:  # nobody has made the bucket yet
+                return {}
 
         shippers, unread = [], 0
-        for entry in self.bus.call(ask):
+        for key, entry in self.bus.call(ask).items():
             try:
                 shipper = _shipper(entry, at, self.lease)
             except ValueError as error:  # of another version: it is counted and told
-                _LOG.warning("the words of %s are not understood: %s", entry.key, error)
+                _LOG.warning("the words of %s are not understood: %s", key, error)
                 unread += 1
                 continue
             if shipper is not None:
@@ -53,22 +53,9 @@ class Sessions:
         return overview(at_text, shippers, self.bus.subjects(self.stream), unread)
 
 
-async def _entries(kv: KeyValue) -> list[KeyValue.Entry]:
-    watcher = await kv.watch(_KEYS, ignore_deletes=True)
-    found: list[KeyValue.Entry] = []
-    try:
-        while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found.append(entry)
-    finally:
-        await watcher.stop()  # type: ignore[no-untyped-call]
-    return found
-
-
-def _shipper(entry: KeyValue.Entry, at: datetime, lease: float) -> Shipper | None:
+def _shipper(entry: Entry, at: datetime, lease: float) -> Shipper | None:
     """None of one that was declared dead. Raises ValueError."""
     said = orjson.loads(entry.value or b"{}")  # raises a ValueError of its own
     if not isinstance(said, Mapping):
         raise ValueError("not an object")  # noqa: TRY004  # all of these are one thing to the caller
-    created: object = entry.created
-    ago = (at - created).total_seconds() if isinstance(created, datetime) else 0.0
-    return shipper_of(said, ago, lease)
+    return shipper_of(said, (at - entry.at).total_seconds(), lease)

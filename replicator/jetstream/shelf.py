@@ -23,7 +23,8 @@ from nats.js.kv import KeyValue
 
 from replicator.change import Value
 from replicator.errors import OutboxTaken
-from replicator.jetstream.bus import ANSWER_SECONDS, Bus
+from replicator.jetstream.bus import Bus
+from replicator.jetstream.keys import entries
 from replicator.naming import token
 
 
@@ -81,7 +82,6 @@ class Shelf:
     def settle(self, seq: int, leaf: int = 0) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
-        0: that is not known now.
         ``leaf``  the same as the station's own server counts, where the stream is sourced from it
 
         Raises OutboxTaken when another has claimed the name.
@@ -96,7 +96,7 @@ class Shelf:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
                 raise _taken(self._reader, self._station) from error
-            readers = await self._readers(js, kv)
+            readers = await self._readers(js)
             last = stream.state.last_seq
             return revision, min((_counting(said, made, last) for said in readers), default=0)
 
@@ -107,27 +107,15 @@ class Shelf:
         """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
 
         async def ask(js: JetStreamContext) -> int:
-            readers = await self._readers(js, await js.key_value(self._bucket))
+            readers = await self._readers(js)
             return min((orjson.loads(said).get("leaf", 0) for said in readers), default=0)
 
         return self._bus.call(ask)
 
-    async def _readers(self, js: JetStreamContext, kv: KeyValue) -> list[bytes]:
-        """What all readers of the station have said; none where that is not known now.
-
-        All keys are known to the bucket's leader; what they say may come from a server that is
-        behind: then it is older, and so smaller.
-        """
-        prefix = f"$KV.{self._bucket}."
-        wanted = f"{prefix}settled.{token(self._station)}.*"
-        info = await js.stream_info(f"KV_{self._bucket}", subjects_filter=wanted)
-        try:
-            return [
-                (await kv.get(subject.removeprefix(prefix))).value or b"{}"
-                for subject in info.state.subjects or ()
-            ]
-        except KeyNotFoundError:
-            return []
+    async def _readers(self, js: JetStreamContext) -> list[bytes]:
+        """What all readers of the station have said."""
+        found = await entries(js, self._bucket, f"settled.{token(self._station)}.*")
+        return [each.value for each in found.values()]
 
     @property
     def _key(self) -> str:
@@ -151,12 +139,13 @@ class Shelf:
         """All rows kept."""
 
         async def ask(js: JetStreamContext) -> list[Reference]:
-            kv = await self._open(js)
+            await self._open(js)
             found = []
-            kept = await _values(kv, f"reference.{token(self._station)}.>")
-            for key, row in kept.items():
+            kept = await entries(js, self._bucket, f"reference.{token(self._station)}.>")
+            for key, each in kept.items():
                 _, _, table, local_id = key.split(".")
-                found.append(Reference(table, int(local_id), orjson.loads(row), deleted=False))
+                row = orjson.loads(each.value)
+                found.append(Reference(table, int(local_id), row, deleted=False))
             return found
 
         return self._bus.call(ask)
@@ -165,8 +154,8 @@ class Shelf:
         """Names, as tokens, under which the station is read."""
 
         async def ask(js: JetStreamContext) -> set[str]:
-            kv = await self._open(js)
-            found = await _values(kv, f"settled.{token(self._station)}.*")
+            await self._open(js)
+            found = await entries(js, self._bucket, f"settled.{token(self._station)}.*")
             return {key.rsplit(".", 1)[-1] for key in found}
 
         return self._bus.call(ask)
@@ -177,7 +166,7 @@ class Shelf:
         async def ask(js: JetStreamContext) -> None:
             kv = await self._open(js)
             for kind in ("settled", "reference"):
-                for key in await _values(kv, f"{kind}.{token(self._station)}.>"):
+                for key in await entries(js, self._bucket, f"{kind}.{token(self._station)}.>"):
                     await kv.purge(key)
 
         self._bus.call(ask)
@@ -204,18 +193,6 @@ def _counting(said: bytes, made: str, last: int) -> int:
     value = orjson.loads(said)
     ours = value.get("made", made) == made and value["seq"] <= last + 1
     return int(value["seq"]) if ours else 0
-
-
-async def _values(kv: KeyValue, pattern: str) -> dict[str, bytes]:
-    """Key → value, as they are now."""
-    watcher = await kv.watch(pattern, ignore_deletes=True)
-    found: dict[str, bytes] = {}
-    try:
-        while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:  # type: ignore[no-untyped-call]
-            found[entry.key] = entry.value or b""
-    finally:
-        await watcher.stop()  # type: ignore[no-untyped-call]
-    return found
 
 
 def _taken(reader: str, station: str) -> OutboxTaken:

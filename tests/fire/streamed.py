@@ -19,6 +19,7 @@ from replicator.outbox.reader import OutboxReader
 from tests.fire.field import Case, Field
 
 _SAVED = "streamed"
+_SAVING = "STAGE"
 _STATION = "fieldstation"
 _AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 
@@ -41,9 +42,9 @@ def streamed(
                 yield case
             return
         base, due = (field.stage(each, "ours") / "outbox" for each in ("base", "due"))
-        last = _fill(bus, stream, base, 0)
         if not field.stage(_SAVED, "ours").exists():
-            _save(field, folder, keys)
+            _save(field, bus, base, folder, {**keys, "stream": f"{server.url}/{_SAVING}"})
+        last = _fill(bus, stream, base, 0)
         if name == "ship feeds":
             _fill(bus, stream, due, last)
         with field.case(_SAVED, "ours", folder, **keys) as case:
@@ -54,8 +55,12 @@ def streamed(
         bus.close()
 
 
-def _save(field: Field, folder: Path, keys: dict[str, Any]) -> None:
-    """Ship has read what was captured first and delivered it: seqs there are the same each time."""
+def _save(field: Field, bus: Bus, base: Path, folder: Path, keys: dict[str, Any]) -> None:
+    """Ship has read what was captured first and delivered it: seqs there are the same each time.
+
+    From a stream that no case has: what ship makes beside a stream is a point of its own.
+    """
+    _fill(bus, _SAVING, base, 0)
     with field.case("base", "ours", folder, **keys) as case:
         shutil.rmtree(case.outbox)
         case.finish("ship")
