@@ -22,9 +22,9 @@ from replicator.outbox.writer import OutboxWriter
 
 _AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
 _STREAM = "BENCH"
-_REPLICAS = 3
+REPLICAS = 3
 _ENTRY_ROWS = 500
-_MAX_BYTES = 512 << 20
+MAX_BYTES = 512 << 20
 _TRIES = 100
 
 
@@ -33,7 +33,7 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
     folder.mkdir()
     data = readings(sizes.published)
     numbers = count()
-    with _three() as servers:
+    with three_nodes() as servers:
         ours, plain, ratio = median_pair(
             lambda: len(data) / _streamed(servers, f"s{next(numbers)}", data),
             lambda: len(data) / _filed(folder / str(next(numbers)), data),
@@ -43,9 +43,9 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
 
 
 @contextmanager
-def _three() -> Iterator[Sequence[str]]:
+def three_nodes() -> Iterator[Sequence[str]]:
     """Their URLs, once a stream can be made on all of them."""
-    servers = cluster(_REPLICAS)
+    servers = cluster(REPLICAS, 8 * MAX_BYTES)
     try:
         for server in servers:
             server.start()
@@ -62,7 +62,7 @@ def _ensure(urls: Sequence[str]) -> None:
     try:
         for last in range(_TRIES):
             try:
-                StationStream(bus, _STREAM, "nobody").ensure(_REPLICAS, _MAX_BYTES)
+                StationStream(bus, _STREAM, "nobody").ensure(REPLICAS, MAX_BYTES)
             except OutboxUnavailable:  # they have no leader yet
                 if last == _TRIES - 1:
                     raise
@@ -74,7 +74,7 @@ def _ensure(urls: Sequence[str]) -> None:
 
 def _streamed(servers: Sequence[str], station: str, data: Sequence[Row]) -> float:
     bus = Bus(servers)
-    outbox = JetStreamOutbox(bus, StationStream(bus, _STREAM, station), _REPLICAS, _MAX_BYTES)
+    outbox = JetStreamOutbox(bus, StationStream(bus, _STREAM, station), REPLICAS, MAX_BYTES)
     try:
         outbox.begin_at(Position("s", "b", 4), None)
         return seconds(lambda: _append(outbox, data))

@@ -17,9 +17,18 @@ import requests
 from benchmarks.figures import Figures, median_pair, seconds
 from benchmarks.scene import Scene, doing_nothing, ship_all, ship_step
 from benchmarks.sizes import Sizes
-from benchmarks.workload import NODE_STATE, READING, STATION, packet_rows, packets, readings
+from benchmarks.workload import (
+    NODE_STATE,
+    READING,
+    STATION,
+    packet_rows,
+    packets,
+    readings,
+    reference_at_station,
+)
 from replicator.change import Change, Commit, Op, Position, Row, Value
 from replicator.cli.pipelines import Delivering
+from replicator.contract import Outbox
 from replicator.outbox.writer import OutboxWriter
 
 AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -64,7 +73,7 @@ def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
 def fill(outbox: Path, data: Sequence[Row]) -> None:
     """An outbox with what readings refer to and these readings, 1,000 an entry."""
     writer = OutboxWriter(outbox)
-    _add_references(writer)
+    add_references(writer)
     for start in range(0, len(data), _BATCH):
         writer.append(Change("Reading", Op.INSERT, READING, data[start : start + _BATCH]))
         writer.commit(Commit(Position("s", "b", 1_000 + start), AT))
@@ -75,7 +84,7 @@ def fill(outbox: Path, data: Sequence[Row]) -> None:
 def fill_with_packets(outbox: Path, number: int) -> int:
     """The same with a logger's packets, each a transaction; the stream rows in it."""
     writer = OutboxWriter(outbox)
-    _add_references(writer)
+    add_references(writer)
     rows = 0
     for place, packet in enumerate(packets(number)):
         states, values = packet_rows(place, packet)
@@ -90,12 +99,13 @@ def fill_with_packets(outbox: Path, number: int) -> int:
     return rows
 
 
-def _add_references(writer: OutboxWriter) -> None:
-    writer.begin_at(Position("s", "b", 4), None)
+def add_references(outbox: Outbox, station: int = 0) -> None:
+    """What readings refer to, as the first transaction; of a station of several its own."""
+    outbox.begin_at(Position("s", "b", 4), None)
     for table, (columns, rows) in REFERENCES.items():
-        cells = [tuple(map(_cell, row)) for row in rows]
-        writer.append(Change(table, Op.INSERT, columns, cells))
-    writer.commit(Commit(Position("s", "b", 5), AT))
+        cells = [reference_at_station(station, table, tuple(map(_cell, row))) for row in rows]
+        outbox.append(Change(table, Op.INSERT, columns, cells))
+    outbox.commit(Commit(Position("s", "b", 5), AT))
 
 
 def _cell(value: Value) -> Value:

@@ -37,6 +37,8 @@ class Sizes:
     idle_seconds: float = 20.0
     verified: int = 1_000_000
     published: int = 2_000_000
+    shared: int = 1_200_000
+    stations: int = 6
 
 
 TINY = Sizes(
@@ -65,4 +67,6 @@ TINY = Sizes(
     idle_seconds=0.3,
     verified=3_000,
     published=3_000,
+    shared=3_000,
+    stations=3,
 )

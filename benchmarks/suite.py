@@ -14,6 +14,7 @@ from benchmarks import (
     memory,
     outbox,
     publishing,
+    sharing,
     shipping,
     tailing,
     verify,
@@ -40,4 +41,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.measure,
     "latency": latency.measure,
     "publish": lambda figures, sizes, _, folder: publishing.measure(figures, sizes, folder),
+    "fleet": lambda figures, sizes, _, folder: sharing.measure(figures, sizes, folder),
 }

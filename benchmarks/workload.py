@@ -8,10 +8,11 @@ from datetime import timedelta
 from itertools import chain, islice
 
 from demo.simulator import FIRST_NODE, HISTORY_END, PERIOD, Packet, history, make_station, measure
-from replicator.change import Row
+from replicator.change import Row, Value
 
 SEED = 1
 ROWS_EACH = 1_000
+_NODES_APART = 1_000
 STATION = make_station(SEED)
 READING = ("time", "nodeId", "type", "locationId", "value")
 NODE_STATE = ("id", "time", "nodeId", "parent", "localtime", "seq_num", "rssi")
@@ -26,6 +27,26 @@ def readings(count: int) -> list[Row]:
         for packet in history(STATION, count, SEED)
         for kind, value in packet.readings
     ]
+
+
+def at_station(station: int, reading: Row) -> Row:
+    """A reading as another station has it, whose nodes are others."""
+    time, node, *others = reading
+    return (time, _node_at(station, node), *others)
+
+
+def reference_at_station(station: int, table: str, row: Row) -> Row:
+    """A reference row as another station has it: its nodes and the addresses of its houses."""
+    if table == "Node":
+        return (_node_at(station, row[0]), *row[1:])
+    if table == "House" and station:
+        return (*row[:2], f"{row[2]}, area {station}", *row[3:])
+    return row
+
+
+def _node_at(station: int, node: Value) -> int:
+    assert isinstance(node, int)
+    return node + station * _NODES_APART
 
 
 def bulk_inserts(count: int) -> Iterator[str]:

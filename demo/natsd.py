@@ -122,14 +122,15 @@ class PrivateNats:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def cluster(size: int = 3) -> list[PrivateNats]:
+def cluster(size: int = 3, max_file_store: int = 1 << 30) -> list[PrivateNats]:
     """Servers that form a cluster once they are started; the caller closes them."""
     routes = [free_port() for _ in range(size)]
     known = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
     return [
         PrivateNats(
+            max_file_store,
             more=f"server_name: n{number}\n"
-            f'cluster {{ name: c, listen: "127.0.0.1:{port}", routes: [{known}] }}\n'
+            f'cluster {{ name: c, listen: "127.0.0.1:{port}", routes: [{known}] }}\n',
         )
         for number, port in enumerate(routes)
     ]

@@ -38,6 +38,7 @@ _FIGURES = {
     "idle": {"idle"},
     "latency": {"latency"},
     "publish": {"jetstream_publish"},
+    "fleet": {"shared_backfill"},
 }
 
 
