@@ -1,7 +1,12 @@
-"""From the commit at the station until ship has settled the answer, at a steady live load."""
+"""From the commit at the station until ship has settled the answer, at a steady live load.
+
+A history goes before, as at a station that has run for a day: the outbox's log has then reached the
+size at which it is written over from its beginning.
+"""
 
 from __future__ import annotations
 
+import mmap
 import sqlite3
 import threading
 import time
@@ -15,13 +20,14 @@ from benchmarks.progress import captured, settled
 from benchmarks.scene import PATIENCE, Scene, doing_nothing, wait
 from benchmarks.sizes import Sizes
 from benchmarks.station import StationDatabase
-from benchmarks.workload import packet_transaction, packets
+from benchmarks.workload import bulk_inserts, packet_transaction, packets
 from demo.mariadbd import PrivateMariaDB
 
 _PACKETS_PER_S = 50
 _PACKET_ROWS = 7
 _WARM = 10  # packets that are not counted
 _LOOK = 0.0001  # seconds between two looks at ship's file
+_CHANGES = slice(8, 12)  # iChange of the WAL index: https://sqlite.org/walformat.html
 
 
 def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path) -> None:
@@ -31,7 +37,10 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     with doing_nothing(folder / "server") as url:
         scene = Scene(folder / "station", database, url)
         with scene.capturing() as tail, scene.program("ship") as ship:
-            wait(lambda: 0 < captured(scene.outbox) <= settled(scene.outbox), tail, ship)
+            known = captured(scene.outbox)
+            database.run(bulk_inserts(sizes.live_history))
+            total = known + sizes.live_history
+            wait(lambda: settled(scene.outbox) >= total, tail, ship)
             watch = _Watch(scene.outbox / "central.db", settled(scene.outbox))
             watch.start()
             committed = _send(database, sizes.live_packets + _WARM)
@@ -73,12 +82,18 @@ class _Watch(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        version = None
-        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as connection:
+        """Looks at a counter in memory, so that looking takes nothing from those it looks at."""
+        seen = b""
+        index = self._file.with_name(f"{self._file.name}-shm")
+        with (
+            closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as connection,
+            index.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as header,
+        ):
             while not self._over.wait(_LOOK):
-                now = connection.execute("PRAGMA data_version").fetchone()
-                if now != version:
-                    version = now
+                now = header[_CHANGES]
+                if now != seen:
+                    seen = now
                     (total,) = connection.execute("SELECT row_total FROM cursor").fetchone()
                     self._seen.append((time.monotonic(), total))
 

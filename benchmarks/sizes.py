@@ -34,6 +34,7 @@ class Sizes:
     large_centre: int = 10_000_000
     small_centre: int = 10_000
     live_packets: int = 500
+    live_history: int = 600_000
     idle_seconds: float = 20.0
     verified: int = 1_000_000
     published: int = 2_000_000
@@ -64,6 +65,7 @@ TINY = Sizes(
     large_centre=5_000,
     small_centre=500,
     live_packets=5,
+    live_history=1_000,
     idle_seconds=0.3,
     verified=3_000,
     published=3_000,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from replicator.change import Change, Commit, Position, Value
 from replicator.delivery import Blocked, Entry, QueuedRow
-from replicator.outbox.deliveries import Cursor, Settlement
+from replicator.outbox.deliveries import Cursor, Settlement, Standing
 from replicator.outbox.place import SnapshotPlace
 
 
@@ -118,6 +118,9 @@ class Ledger(Protocol):
 
     def cursor(self) -> Cursor:
         """Where delivery stands."""
+
+    def standing(self) -> Standing:
+        """Where delivery stands, and what goes before the flow, in one look."""
 
     def receipts(self) -> Iterator[tuple[int, str]]:
         """(seq, position) of past cursors at whole entries, newest first."""

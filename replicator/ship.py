@@ -20,7 +20,7 @@ from replicator.contract import Ledger, Log
 from replicator.delivery import Blocked, Delivered, Parcel, QueuedRow, Rejected, Retry
 from replicator.errors import ReplicatorError
 from replicator.model import TABLES
-from replicator.outbox.deliveries import Cursor, ParkedRow, Settlement
+from replicator.outbox.deliveries import Cursor, ParkedRow, Settlement, Standing
 from replicator.sink.batch import Due, LazyRows, Mark, due, folded, queued_rows
 from replicator.sink.bulk import Attempt
 from replicator.sink.express import Express, Load
@@ -125,14 +125,15 @@ class Ship:
 
         Raises DestinationRefused (credentials, not such a server); nothing is lost then.
         """
-        lanes = self._deliveries.blocked_lanes()
+        standing = self._deliveries.standing()
+        lanes = self._deliveries.blocked_lanes() if standing.lanes else {}
         now = self._clock()
         ripe = next((lane for lane, next_try in lanes.items() if next_try <= now), None)
         if ripe is not None:
             return self._drain(ripe)
-        if self._resends.pending():
+        if standing.resends:
             return self._resend(set(lanes))
-        batch, load = self._next(self._express if not lanes else None)
+        batch, load = self._next(standing, self._express if not lanes else None)
         if not batch.slices:
             return Shipped(idle=True)
         attempt = self._sent(batch, load) if load else None
@@ -146,11 +147,11 @@ class Ship:
         self._adapt(done)
         return self._settle(batch, rows, done)
 
-    def _next(self, express: Express | None) -> tuple[Due, Load | None]:
+    def _next(self, standing: Standing, express: Express | None) -> tuple[Due, Load | None]:
         """What is due behind the cursor, and the load of it: prepared before, or now."""
-        cursor = self._deliveries.cursor()
+        cursor = standing.cursor
         start = Mark(cursor.seq, cursor.row_index, cursor.position, cursor.row_total)
-        express = express if self._is_plain(start) else None
+        express = express if not standing.undeleted and self._is_plain(start) else None
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0].start == start:
             batch, load = ahead
@@ -203,9 +204,8 @@ class Ship:
         return self._express.judging(attempt) if self._express and attempt else None
 
     def _is_plain(self, start: Mark) -> bool:
-        """From there on no id is used again, and nothing that was deleted here is left there."""
-        reused = any(born > start.seq for born in self._outbox.born().values())
-        return not reused and not self._deliveries.has_undeleted()
+        """From there on no id is used again."""
+        return not any(born > start.seq for born in self._outbox.born().values())
 
     def _misplaced(self, rows: Sequence[QueuedRow]) -> dict[int, Rejected]:
         """Rows that refer to an id which belongs to another row by now."""

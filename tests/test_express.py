@@ -286,7 +286,7 @@ def test_a_load_is_void_once_a_mapping_is_forgotten(tmp_path: Path) -> None:
     writer.commit(Commit(Position("s", "b", 10), AT))
     writer.flush()
     side = Side(tmp_path, "quick", Server(True, []), True, 9)
-    _, load = side.ship._next(side.express)
+    _, load = side.ship._next(side.deliveries.standing(), side.express)
     assert load is not None
     assert side.express.holds(load)
     side.mappings.forget("Location", 10)
@@ -304,9 +304,9 @@ def test_an_id_used_again_concerns_only_what_was_captured_before(tmp_path: Path)
     writer.flush()
     side = Side(tmp_path, "quick", Server(True, []), True, 1)
     with patch.object(side.outbox, "born", lambda: {("House", 3): 1}):
-        assert side.ship._next(side.express)[1] is None
+        assert side.ship._next(side.deliveries.standing(), side.express)[1] is None
         side.ship.step()
         assert side.deliveries.cursor().seq == 1
-        assert side.ship._next(side.express)[1] is not None
+        assert side.ship._next(side.deliveries.standing(), side.express)[1] is not None
     side.close()
     writer.close()

@@ -55,6 +55,10 @@ _ADD_UP = """
 UPDATE total SET delivered = delivered + ?, requests = requests + ?, bytes = bytes + ?
 """
 _UNDELETED = "SELECT 1 FROM parked WHERE kind = 'rejected' AND reason = 'cannot-delete'"
+_STANDING = f"""
+SELECT seq, row_index, position, row_total, EXISTS (SELECT 1 FROM lane),
+  EXISTS (SELECT 1 FROM resend), EXISTS ({_UNDELETED}) FROM cursor
+"""  # noqa: S608  # constants
 _LANE_ROWS = """
 SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
 WHERE lane = ? AND kind = 'blocked' ORDER BY seq, row_index LIMIT ?
@@ -69,6 +73,21 @@ class Cursor:
     row_index: int
     position: str
     row_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a step has to know before it begins, in one look.
+
+    ``lanes``      rows are held in lanes
+    ``resends``    rows are to be sent again
+    ``undeleted``  rows are at the destination that were deleted here
+    """
+
+    cursor: Cursor
+    lanes: bool
+    resends: bool
+    undeleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,11 @@ class Deliveries:
         """Where delivery stands."""
         row = self._query("SELECT seq, row_index, position, row_total FROM cursor")[0]
         return Cursor(*row)
+
+    def standing(self) -> Standing:
+        """Where delivery stands, and what goes before the flow."""
+        seq, index, position, total, *flags = self._query(_STANDING)[0]
+        return Standing(Cursor(seq, index, position, total), *map(bool, flags))
 
     def mapped_born(self, table: str, local_id: int) -> int | None:
         """Since which entry the id is that of the mapped row; None where there is no mapping."""

@@ -25,6 +25,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+_SMALL_BYTES = 16 << 10  # a request up to that is one write
+
 
 def _nothing() -> None:
     """What is done while an answer is awaited, unless a call says otherwise."""
@@ -75,14 +77,34 @@ class _Response(http.client.HTTPResponse):
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
+    """``held``: a request's bytes so far: a small one goes out whole, and wakes the server once."""
+
     response_class = _Response
     exchange: Exchange
+    held: bytearray | None = None
 
     def request(self, *arguments: Any, **named: Any) -> None:
         if self.sock is None:
             self.connect()
         self.timeout = self.exchange.sending
-        super().request(*arguments, **named)
+        self.held = bytearray()
+        try:
+            super().request(*arguments, **named)
+            self._let_go()
+        finally:
+            self.held = None
+
+    def send(self, data: Any) -> None:  # as the base has it
+        if self.held is not None and len(self.held) + len(data) <= _SMALL_BYTES:
+            self.held += data
+            return
+        self._let_go()
+        super().send(data)
+
+    def _let_go(self) -> None:
+        if self.held:
+            whole, self.held = self.held, bytearray()
+            super().send(whole)
 
     def getresponse(self) -> Any:  # as both bases have it
         self.exchange.meanwhile()

@@ -12,7 +12,7 @@ from replicator.change import Op
 from replicator.contract import Ledger, Log
 from replicator.delivery import Blocked, QueuedRow, Rejected
 from replicator.errors import OutboxBusy
-from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement
+from replicator.outbox.deliveries import Cursor, Deliveries, ParkedRow, Settlement, Standing
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.reader import OutboxReader
 from replicator.outbox.retention import expire
@@ -92,6 +92,22 @@ def test_a_lane_drains_in_order_and_opens(ledger: Ledger) -> None:
     last = [queued for queued, _ in ledger.lane_rows("house:1", 9)]
     ledger.settle(Settlement(None, last, [], drained=True), 1000.0, check_parked=False)
     assert ledger.blocked_lanes() == {}
+
+
+def test_one_look_says_what_goes_before_the_flow(ledger: Deliveries) -> None:
+    wanted: Ledger = ledger
+    start = ledger.cursor()
+    assert wanted.standing() == Standing(start, lanes=False, resends=False, undeleted=False)
+    settle(ledger, 2, [], blocked(row(2)))
+    cursor = ledger.cursor()
+    assert wanted.standing() == Standing(cursor, lanes=True, resends=False, undeleted=False)
+    with immediate(ledger.database.conn):
+        ledger.resends.add({1: [0]})
+    assert wanted.standing() == Standing(cursor, lanes=True, resends=True, undeleted=False)
+    gone = ParkedRow(row(3), Rejected("cannot-delete", "405"), "2026-03-01T00:00:00Z")
+    settle(ledger, 3, [], gone)
+    cursor = ledger.cursor()
+    assert wanted.standing() == Standing(cursor, lanes=True, resends=True, undeleted=True)
 
 
 def test_what_is_sent_again_is_taken_off_row_by_row(ledger: Deliveries) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import logging
 import socket
 import threading
@@ -403,3 +404,24 @@ def test_work_is_done_while_an_answer_is_awaited() -> None:
     ):
         assert rest.call("GET", "sensortype/").body == b"[]"
     assert "worked" in order
+
+
+@pytest.mark.parametrize(("size", "writes"), [(100, 1), (50_000, 2)])
+def test_a_small_request_is_one_write(
+    size: int, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    usual = http.client.HTTPConnection.send
+
+    def send(self: http.client.HTTPConnection, data: bytes) -> None:
+        written.append(bytes(data))
+        usual(self, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send)
+    with (
+        Httpd(lambda request: Reply(200, request.body)) as server,
+        client(f"{server.url}/", 5.0) as rest,
+    ):
+        for _ in range(2):
+            assert rest.call("POST", "bulk/", b"x" * size).body == b"x" * size
+    assert len(written) == 2 * writes
