@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from typing import Any
 
 from replicator.change import Row
@@ -54,8 +54,14 @@ class Runs:
             at = end
         if len(order) == 1:
             return layout.rows(part)
-        made = {layout: iter(layout.rows(b"".join(some))) for layout, some in parts.items()}
-        return [row for layout, count in order for row in islice(made[layout], count)]
+        made = {layout: layout.rows(b"".join(some)) for layout, some in parts.items()}
+        taken = dict.fromkeys(made, 0)
+        rows: list[Row] = []
+        for layout, count in order:
+            first = taken[layout]
+            taken[layout] = first + count
+            rows += made[layout][first : first + count]
+        return rows
 
     def _layout(self, nulls: bytes) -> Layout:
         if len(nulls) != self._width:
