@@ -17,6 +17,7 @@ from replicator.web.metrics import METRICS, PREFIX
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = {PREFIX + name for name in METRICS}
+FLEET_NAMES = {PREFIX + name for name in FLEET_METRICS}
 _NAME = re.compile(r"\breplicator_\w+")
 _LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"")
 _QUERIES = json.loads((DOCS / "datasette.json").read_text())["databases"]
@@ -69,8 +70,10 @@ def test_the_alert_rules_use_documented_metrics_and_labels() -> None:
     found = rules()
     assert len(found) >= 10
     used = set(_NAME.findall(" ".join(found)))
-    assert used - NAMES == set()
-    known = {label for each in METRICS.values() for label in each.labels} | {"job", "instance"}
+    assert used - NAMES - FLEET_NAMES == set()
+    assert used & FLEET_NAMES
+    metrics = (*METRICS.values(), *FLEET_METRICS.values())
+    known = {label for each in metrics for label in each.labels} | {"job", "instance"}
     assert set(_LABEL.findall(" ".join(found))) - known == set()
     said = set(re.findall(r"\$labels\.(\w+)", (DOCS / "alerts.yml").read_text()))
     assert said - known == set()
