@@ -21,7 +21,7 @@ from replicator import __version__
 from replicator.cli.connecting import connection
 from replicator.cli.fleet_station import StationWork
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import Holding
+from replicator.cli.shipping import Holding
 from replicator.cli.signals import Stop
 from replicator.cli.standing import Reporter
 from replicator.config import Config
