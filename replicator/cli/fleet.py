@@ -2,7 +2,6 @@
 
 The rules this file keeps:
   * nothing slow happens here, so that the session is renewed in time: stations work in threads;
-  * a station is given up when its work has ended, and not before;
   * what fails at one station, or with the servers for a time, ends nothing else.
 """
 
@@ -19,16 +18,15 @@ from contextlib import suppress
 
 from replicator import __version__
 from replicator.cli.connecting import connection
-from replicator.cli.fleet_station import StationWork
+from replicator.cli.fleet_works import Works
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import Holding
 from replicator.cli.signals import Stop
 from replicator.cli.standing import Reporter
 from replicator.config import Config
-from replicator.delivery import Holder
-from replicator.errors import OutboxError, ReplicatorError
+from replicator.errors import OutboxError
 from replicator.fleet.belief import Observer, margin_of
 from replicator.fleet.sharing import Lease, plan, share
+from replicator.jetstream.leases import Session
 from replicator.notify import Duty, Service
 from replicator.outbox import clock
 
@@ -56,8 +54,8 @@ def ship_fleet(config: Config, names: tuple[str, ...], *, once: bool) -> None:
             shipper.run()
         finally:
             shipper.close()
-    if shipper.error is not None:
-        raise shipper.error
+    if shipper.works.error is not None:
+        raise shipper.works.error
 
 
 def _allow_files() -> None:
@@ -80,12 +78,9 @@ class FleetShipper:
         *,
         once: bool,
     ) -> None:
-        from replicator.jetstream.leases import Session  # noqa: PLC0415  # needs the extra
-
         url, lease = config.outbox.url, config.fleet.lease
         assert url is not None
         self._config = config
-        self._names = names
         self._stop = stop
         self._duty = duty
         self._report = report
@@ -95,15 +90,13 @@ class FleetShipper:
         self._session = Session(self._bus, url.stream, config.outbox.replicas, lease, self._about)
         self._observer = Observer(lease, margin_of(lease))
         self._every = lease / _BEATS_A_LEASE
-        self._works: dict[str, StationWork] = {}
-        self._done: set[str] = set()
+        self.works = Works(config, names, self._bus, self._session, once=once)
         self._known: set[str] = set()
         self._found = 0
         self._looked_for = self._beat_at = float("-inf")
         self._dead_since: dict[str, float] = {}
         self._news = threading.Event()
         self._troubled = ""
-        self.error: ReplicatorError | None = None
 
     def _about(self) -> Mapping[str, object]:
         return {
@@ -111,7 +104,7 @@ class FleetShipper:
             "pid": os.getpid(),
             "version": __version__,
             "since": self._since,
-            "stations": len(self._works),
+            "stations": len(self.works),
             "patterns": ", ".join(sorted(self._config.fleet.stations)),
             "found": self._found,
             "report": dict(self._report()),
@@ -141,7 +134,7 @@ class FleetShipper:
         try:
             found = round_()
         except OutboxError as error:
-            if self._once and not self._works:
+            if self._once and not self.works:
                 raise
             if str(error) != self._troubled:
                 _LOG.warning("%s; trying again", error)
@@ -167,19 +160,19 @@ class FleetShipper:
         live = set(seen.sessions) - dead
         wanted = plan(self._session.id, stations, live, dead, self._ours(seen.leases))
         for station in wanted.give_up:
-            self._give_up(station)
+            self.works.give_up(station)
         taking = wanted.take[:_MOST_TAKEN]
         if taking and self._session.believes():
             revisions = {n: seen.leases[n].revision if n in seen.leases else 0 for n in taking}
             got = self._session.take(revisions)
             if got:
                 _LOG.info("took %s", ", ".join(sorted(got)))
-        self._reconcile()
+        self.works.reconcile()
         self._forget(seen.dead, seen.leases)
-        self._duty.say(f"{len(self._works)} of {len(stations)} stations, {len(live)} shippers")
+        self._duty.say(f"{len(self.works)} of {len(stations)} stations, {len(live)} shippers")
         most = share(len(stations), len(live))
         complete = all(self._is_done(n, seen.leases.get(n), most) for n in stations)
-        return bool(taking) or any(work.leaving for work in self._works.values()), complete
+        return bool(taking) or self.works.leaving, complete
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -188,7 +181,7 @@ class FleetShipper:
         self._beat_at = now
         if not self._session.beat():
             _LOG.warning("others have taken this shipper for dead: it begins anew")
-            self._reconcile()
+            self.works.reconcile()
             self._session.beat()
 
     def _buried(self) -> set[str]:
@@ -221,44 +214,9 @@ class FleetShipper:
         known = {name: Lease(self._session.id, epoch) for name, epoch in held.items()}
         return {**leases, **known}
 
-    def _give_up(self, station: str) -> None:
-        """Once its work has ended; to be called again until then."""
-        work = self._works.get(station)
-        if work is None or not work.runs:
-            self._session.give_up(station)
-            self._works.pop(station, None)
-            _LOG.info("gave up %s", station)
-        else:
-            work.stop()
-
-    def _reconcile(self) -> None:
-        """Work for what is held, and for nothing else."""
-        held = self._session.held
-        for station, work in list(self._works.items()):
-            if held.get(station) != work.epoch:
-                work.stop()
-                if not work.runs:
-                    del self._works[station]
-            elif not work.runs:
-                if work.error is not None and self.error is None:
-                    self.error = work.error
-                if work.finished:
-                    self._done.add(station)
-                if not work.finished:
-                    del self._works[station]  # it had lost the holding for a moment
-        for station, epoch in held.items():
-            if station not in self._works and self._session.believes():
-                self._works[station] = self._work(station, epoch)
-
-    def _work(self, station: str, epoch: int) -> StationWork:
-        session = self._session
-        holding = Holding(Holder(station, epoch), lambda: session.check(station, epoch))
-        config = self._config.at_station(station)
-        return StationWork(config, self._names, self._bus, holding, once=self._once)
-
     def _is_done(self, station: str, lease: Lease | None, most: int) -> bool:
         """With ``once``: delivered, or in the care of another who lives."""
-        if station in self._done:
+        if self.works.has_done(station):
             return True
         if lease is not None and lease.holder not in ("", self._session.id):
             return self._observer.lives(lease.holder)
@@ -274,9 +232,9 @@ class FleetShipper:
 
     def _leave(self) -> None:
         """Give all up, each when its work has ended; the session goes on meanwhile."""
-        while self._works or self._session.held:
+        while self.works or self._session.held:
             found = self._guarded(self._leaving)
-            if self._troubled and not any(work.runs for work in self._works.values()):
+            if self._troubled and not self.works.runs:
                 break  # the leases run out by themselves
             if found[0]:
                 time.sleep(_BREATH_SECONDS)
@@ -284,16 +242,10 @@ class FleetShipper:
             self._session.end()
 
     def _leaving(self) -> tuple[bool, bool]:
-        for work in self._works.values():
-            work.stop()
+        self.works.stop()
         self._duty.alive()
         self._beat()
-        held = self._session.held
-        for station in {*held, *self._works}:
-            if station in held:
-                self._give_up(station)
-            elif not self._works[station].runs:
-                del self._works[station]
+        self.works.give_all_up()
         return True, False
 
     def _wait(self, seconds: float) -> None:

@@ -7,8 +7,9 @@ import random
 import threading
 
 from replicator.cli import streaming
+from replicator.cli.jobs import side_by_side
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import Holding, job, side_by_side
+from replicator.cli.shipping import Holding, job
 from replicator.cli.signals import Stop
 from replicator.config import Config
 from replicator.errors import HoldingLost, ReplicatorError

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from replicator.cli import streaming
+from replicator.cli.jobs import side_by_side
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
-from replicator.cli.ship import job, side_by_side
+from replicator.cli.shipping import job
 from replicator.cli.signals import Stop
 from replicator.cli.tail import capture
 from replicator.config import Config

@@ -5,12 +5,8 @@
     lease.STATION  {"holder": ID or "", "station"}; the revision with which it was taken is the
                    holding's epoch
 
-The rules this file keeps:
-  * nothing is written over a revision that was not seen; a key that is not there is begun only
-    while the bucket has not changed since: servers may disagree about an expectation of 0;
-  * servers before 2.9.21 may let two writes over one revision pass: the later counts, and each
-    looks a moment later whether it is its own;
-  * an answer that did not come is asked for, never guessed.
+Which of several writers counts, the bucket says. The rule this file keeps: an answer that did not
+come is asked for, never guessed.
 """
 
 from __future__ import annotations
@@ -24,23 +20,13 @@ from dataclasses import dataclass
 
 import orjson
 from nats.js import JetStreamContext
-from nats.js.errors import (
-    APIError,
-    BucketNotFoundError,
-    KeyWrongLastSequenceError,
-)
-from nats.js.kv import KeyValue
 
 from replicator.errors import HoldingLost
 from replicator.fleet.belief import Belief
 from replicator.fleet.sharing import Lease
-from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
-from replicator.jetstream.keys import Entry, entries, entry
+from replicator.jetstream.bucket import Bucket, Keys, Said
+from replicator.jetstream.bus import Bus
 from replicator.naming import name_of, token
-
-_SETTLE_SECONDS = 0.1  # after which a write that was let pass beside ours is there
-_WRONG_LAST = frozenset({WRONG_LAST_SEQUENCE, 10164})
-_TRIES = 20
 
 Clock = Callable[[], float]
 
@@ -77,8 +63,7 @@ class Session:
     ) -> None:
         self._bus = bus
         self._stream = stream
-        self._bucket = f"{stream}_state"
-        self._replicas = replicas
+        self._bucket = Bucket(f"{stream}_state", replicas)
         self._lease = lease
         self._about = about
         self._now = now
@@ -128,39 +113,37 @@ class Session:
         return True
 
     async def _said(self, js: JetStreamContext, value: bytes) -> int | None:
-        kv = await self._open(js)
+        keys = await self._bucket.open(js)
         key = f"shipper.{self.id}"
         if not self._revision:
-            return await kv.put(key, value)  # nobody else knows this key yet
+            return await keys.put(key, value)
         for _ in range(2):
-            revision = await _written(kv, key, value, self._revision)
-            if revision is not None:
-                await asyncio.sleep(_SETTLE_SECONDS)
-            found = await _entry(js, self._bucket, key)  # a lost answer's write, or a tombstone
-            if found is not None and found[1] == revision:
+            revision = await keys.write(key, value, self._revision)
+            read = keys.read if revision is None else keys.read_settled
+            found = await read(key)  # a lost answer's write, or a tombstone
+            if found is not None and found.revision == revision:
                 return revision
-            if found is None or "dead" in found[0]:
+            if found is None or "dead" in found.words:
                 return None
-            self._revision = found[1]
+            self._revision = found.revision
         return None
 
     def look(self) -> Seen:
         """All sessions and leases; leases first: whoever holds one had a session before."""
 
-        async def ask(js: JetStreamContext) -> tuple[dict[str, _Entry], dict[str, _Entry]]:
-            await self._open(js)
-            leases = await _entries(js, self._bucket, "lease")
-            return leases, await _entries(js, self._bucket, "shipper")
+        async def ask(js: JetStreamContext) -> tuple[dict[str, Said], dict[str, Said]]:
+            keys = await self._bucket.open(js)
+            leases = await keys.read_all("lease")
+            return leases, await keys.read_all("shipper")
 
         leases, ids = self._bus.call(ask)
         found = {
-            name_of(key): Lease(value["holder"], revision)
-            for key, (value, revision) in leases.items()
+            name_of(key): Lease(said.words["holder"], said.revision) for key, said in leases.items()
         }
         self._forget(found)
         return Seen(
-            {name: r for name, (value, r) in ids.items() if "dead" not in value},
-            {name: r for name, (value, r) in ids.items() if "dead" in value},
+            {name: said.revision for name, said in ids.items() if "dead" not in said.words},
+            {name: said.revision for name, said in ids.items() if "dead" in said.words},
             found,
         )
 
@@ -177,7 +160,8 @@ class Session:
         value = orjson.dumps({"id": name, "dead": True, "by": self.id})
 
         async def ask(js: JetStreamContext) -> int | None:
-            return await _written(await self._open(js), f"shipper.{name}", value, revision)
+            keys = await self._bucket.open(js)
+            return await keys.write(f"shipper.{name}", value, revision)
 
         return self._bus.call(ask) is not None
 
@@ -186,8 +170,8 @@ class Session:
         wanted = set(names)
 
         async def ask(js: JetStreamContext) -> set[str]:
-            await self._open(js)
-            known = {n: await _entry(js, self._bucket, f"shipper.{n}") for n in wanted}
+            keys = await self._bucket.open(js)
+            known = {name: await keys.read(f"shipper.{name}") for name in wanted}
             return {name for name, said in known.items() if said is None}
 
         return self._bus.call(ask) if wanted else set()
@@ -196,9 +180,9 @@ class Session:
         """Take free stations; which were got. ``wanted``: station → revision seen, 0: none."""
 
         async def ask(js: JetStreamContext) -> list[int | None]:
-            kv = await self._open(js)
+            keys = await self._bucket.open(js)
             one = asyncio.Lock()  # each key that is made disturbs the making of others
-            taking = (self._taken(js, kv, name, seen, one) for name, seen in wanted.items())
+            taking = (self._taken(keys, name, seen, one) for name, seen in wanted.items())
             return await asyncio.gather(*taking)
 
         got = dict(zip(wanted, self._bus.call(ask) if wanted else [], strict=True))
@@ -207,34 +191,16 @@ class Session:
             self._held |= found
         return list(found)
 
-    async def _taken(
-        self, js: JetStreamContext, kv: KeyValue, station: str, seen: int, one: asyncio.Lock
-    ) -> int | None:
-        key, begun = f"lease.{token(station)}", seen or None
+    async def _taken(self, keys: Keys, station: str, seen: int, one: asyncio.Lock) -> int | None:
+        key, begun = _key(station), seen or None
         if begun is None:
             async with one:
-                begun = await self._begun(js, key, station)
-        epoch = await _written(kv, key, _lease(self.id, station), begun) if begun else None
+                begun = await keys.begin(key, _lease("", station))
+        epoch = await keys.write(key, _lease(self.id, station), begun) if begun else None
         if epoch is None:
             return None
-        await asyncio.sleep(_SETTLE_SECONDS)
-        found = await _entry(js, self._bucket, key)
-        return epoch if found is not None and found[1] == epoch else None
-
-    async def _begun(self, js: JetStreamContext, key: str, station: str) -> int | None:
-        """Make a lease's key, free; its revision, None where another has made it."""
-        subject = f"$KV.{self._bucket}.{key}"
-        for _ in range(_TRIES):
-            last = (await js.stream_info(f"KV_{self._bucket}")).state.last_seq
-            if await _entry(js, self._bucket, key) is not None:
-                return None
-            expected = {"Nats-Expected-Last-Sequence": str(last)}
-            try:
-                return (await js.publish(subject, _lease("", station), headers=expected)).seq
-            except APIError as error:
-                if error.err_code not in _WRONG_LAST:
-                    raise
-        return None
+        found = await keys.read_settled(key)
+        return epoch if found is not None and found.revision == epoch else None
 
     def adopt(self, leases: Mapping[str, Lease]) -> None:
         """Leases that name us and that we do not know of: their answer was lost."""
@@ -242,12 +208,12 @@ class Session:
         ours = {s: x for s, x in leases.items() if x.holder == self.id and s not in held}
 
         async def ask(js: JetStreamContext) -> dict[str, int]:
-            await self._open(js)
-            found = {s: await _entry(js, self._bucket, f"lease.{token(s)}") for s in ours}
+            keys = await self._bucket.open(js)
+            found = {station: await keys.read(_key(station)) for station in ours}
             return {
-                station: entry[1]
-                for station, entry in found.items()
-                if entry is not None and entry[0]["holder"] == self.id
+                station: said.revision
+                for station, said in found.items()
+                if said is not None and said.words["holder"] == self.id
             }
 
         known = self._bus.call(ask) if ours else {}
@@ -262,8 +228,8 @@ class Session:
             return
 
         async def ask(js: JetStreamContext) -> None:
-            kv = await self._open(js)
-            await _written(kv, f"lease.{token(station)}", _lease("", station), epoch)
+            keys = await self._bucket.open(js)
+            await keys.write(_key(station), _lease("", station), epoch)
 
         self._bus.call(ask)
 
@@ -278,8 +244,7 @@ class Session:
 
         async def ask(js: JetStreamContext) -> None:
             for name in names:
-                subject = f"$KV.{self._bucket}.shipper.{name}"
-                await js.purge_stream(f"KV_{self._bucket}", subject=subject)
+                await self._bucket.purge(js, f"shipper.{name}")
 
         self._bus.call(ask)
 
@@ -294,40 +259,12 @@ class Session:
 
     def wake_on_news(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` (in another thread) when a lease changes; some may be missed."""
-        self._bus.listen(f"$KV.{self._bucket}.lease.*", wake)
-
-    async def _open(self, js: JetStreamContext) -> KeyValue:
-        try:
-            return await js.key_value(self._bucket)
-        except BucketNotFoundError:
-            return await js.create_key_value(bucket=self._bucket, replicas=self._replicas)
+        self._bus.listen(self._bucket.subject("lease.*"), wake)
 
 
-_Entry = tuple[dict[str, str], int]
+def _key(station: str) -> str:
+    return f"lease.{token(station)}"
 
 
 def _lease(holder: str, station: str) -> bytes:
     return orjson.dumps({"holder": holder, "station": station})
-
-
-async def _written(kv: KeyValue, key: str, value: bytes, last: int) -> int | None:
-    """The revision; None where the last one was another than that."""
-    try:
-        return await kv.update(key, value, last=last)
-    except KeyWrongLastSequenceError:
-        return None
-
-
-async def _entry(js: JetStreamContext, bucket: str, key: str) -> _Entry | None:
-    found = await entry(js, bucket, key)
-    return None if found is None else _read(found)
-
-
-async def _entries(js: JetStreamContext, bucket: str, kind: str) -> dict[str, _Entry]:
-    """Name behind the kind → entry."""
-    found = await entries(js, bucket, f"{kind}.*")
-    return {key.partition(".")[2]: _read(each) for key, each in found.items()}
-
-
-def _read(found: Entry) -> _Entry:
-    return orjson.loads(found.value or b"{}"), found.revision

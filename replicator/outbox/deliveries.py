@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
-from replicator.change import Op, Value
+from replicator.change import Value
 from replicator.delivery import Blocked, QueuedRow, Rejected
+from replicator.outbox.aside import UNDELETED, Aside
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.resends import Resends
@@ -27,25 +26,6 @@ RECEIPTS_KEPT = 10_000
 _FORGET_EVERY = 100  # receipts
 _SYNC_SECONDS = 1.0  # at most so much of what was delivered is not on the disk yet
 
-_PARK = """
-INSERT INTO parked (seq, row_index, table_name, op, key, lane, row, kind, reason, detail,
-                    committed_at, parked_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (seq, row_index) DO UPDATE SET lane = excluded.lane, kind = excluded.kind,
-  reason = excluded.reason, detail = excluded.detail, parked_at = excluded.parked_at
-"""
-_BLOCK_LANE = """
-INSERT INTO lane (lane, waits_for, detail, blocked_at, next_try, tries) VALUES (?, ?, ?, ?, ?, 1)
-ON CONFLICT (lane) DO UPDATE SET waits_for = excluded.waits_for, detail = excluded.detail,
-  next_try = excluded.next_try, tries = lane.tries + 1
-"""
-_SUPERSEDE = """
-UPDATE parked SET kind = 'superseded',
-  detail = detail || '; entry ' || ?3 || ' has delivered the row since'
-WHERE kind != 'superseded' AND table_name = ?1 AND key = ?2 AND (seq, row_index) <= (?3, ?4)
-"""
-_REJECTED_KEYS = "SELECT table_name, key FROM parked WHERE kind != 'superseded' LIMIT ?"
-_REJECTED_READ = 2_000
 _RECEIPT = """
 INSERT INTO receipt (seq, row_index, position, delivered, parked, requests, bytes, seconds,
                      receipt, settled_at)
@@ -54,15 +34,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _ADD_UP = """
 UPDATE total SET delivered = delivered + ?, requests = requests + ?, bytes = bytes + ?
 """
-_UNDELETED = "SELECT 1 FROM parked WHERE kind = 'rejected' AND reason = 'cannot-delete'"
 _STANDING = f"""
 SELECT seq, row_index, position, row_total, EXISTS (SELECT 1 FROM lane),
-  EXISTS (SELECT 1 FROM resend), EXISTS ({_UNDELETED}) FROM cursor
+  EXISTS (SELECT 1 FROM resend), EXISTS ({UNDELETED}) FROM cursor
 """  # noqa: S608  # constants
-_LANE_ROWS = """
-SELECT seq, row_index, table_name, op, row, key, lane, committed_at FROM parked
-WHERE lane = ? AND kind = 'blocked' ORDER BY seq, row_index LIMIT ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +106,7 @@ class Deliveries:
         self._monotonic = monotonic
         self._synchronous = synchronous
         self._sync_due = 0.0
+        self._aside = Aside(self.database, self.path, clock)
         self.resends = Resends(self.database, self.path)
 
     # --- cursor --------------------------------------------------------------------------------
@@ -170,71 +146,43 @@ class Deliveries:
         """
         self._move(cursor)
 
-    # --- parked rows ---------------------------------------------------------------------------
+    # --- parked rows: outbox.aside -------------------------------------------------------------
 
     def blocked_lanes(self) -> dict[str, float]:
         """lane → Unix time of the next try."""
-        return dict(self._query("SELECT lane, next_try FROM lane"))
+        return self._aside.blocked_lanes()
 
     def has_parked(self) -> bool:
         """Is any row blocked or rejected?"""
-        rows = self._query("SELECT 1 FROM parked WHERE kind != 'superseded' LIMIT 1")
-        return bool(rows)
+        return self._aside.has_parked()
 
     def has_undeleted(self) -> bool:
         """Is any row at the destination still that was deleted here?"""
-        return bool(self._query(_UNDELETED + " LIMIT 1"))
+        return self._aside.has_undeleted()
 
     def is_undeleted(self, table: str, key: Sequence[Value]) -> bool:
         """Is this one?"""
-        sql = _UNDELETED + " AND table_name = ? AND key = ? LIMIT 1"
-        return bool(self._query(sql, (table, key_text(key))))
+        return self._aside.is_undeleted(table, key)
 
     def has_rejected(self, keys: Mapping[str, Set[tuple[Value, ...]]]) -> bool:
         """Whether a version of any of these rows (table → keys) was rejected, or may have been."""
-        rows = self._query(_REJECTED_KEYS, (_REJECTED_READ + 1,))
-        if len(rows) > _REJECTED_READ:
-            return True
-        return any(tuple(orjson.loads(key)) in keys.get(table, ()) for table, key in rows)
+        return self._aside.has_rejected(keys)
 
     def blocked_by_key(self, table: str, key: Sequence[Value]) -> str | None:
         """The lane in which an older version of this row is held, if any."""
-        rows = self._query(
-            "SELECT lane FROM parked WHERE table_name = ? AND key = ? AND kind = 'blocked' LIMIT 1",
-            (table, key_text(key)),
-        )
-        return rows[0][0] if rows else None
+        return self._aside.blocked_by_key(table, key)
 
     def lane_rows(self, lane: str, limit: int) -> list[tuple[QueuedRow, str]]:
         """The oldest held rows of a lane, in order, each with its commit time."""
-        return [
-            (
-                QueuedRow(
-                    seq,
-                    index,
-                    table,
-                    Op(op),
-                    orjson.loads(row),
-                    tuple(orjson.loads(key)),
-                    held_lane,
-                ),
-                committed_at,
-            )
-            for seq, index, table, op, row, key, held_lane, committed_at in self._query(
-                _LANE_ROWS, (lane, limit)
-            )
-        ]
+        return self._aside.lane_rows(lane, limit)
 
     def hold_lane(self, lane: str, why: Blocked, next_try: float) -> None:
         """Keep a lane held until a time (Unix seconds); a lane without rows opens."""
-        with self._transaction():
-            self._block(lane, why, next_try)
-            self._open_empty_lanes()
+        self._aside.hold_lane(lane, why, next_try)
 
     def retry_lanes_now(self) -> None:
         """Let every held lane be tried at the next step."""
-        with self._transaction():
-            self._connection.execute("UPDATE lane SET next_try = 0")
+        self._aside.retry_lanes_now()
 
     # --- settling ------------------------------------------------------------------------------
 
@@ -251,62 +199,16 @@ class Deliveries:
         told = bool(outcome.parked) or outcome.drained or check_parked
         with self._reaching_disk(at_once=told), self._transaction():
             if outcome.drained:
-                self._connection.executemany(
-                    "DELETE FROM parked WHERE seq = ? AND row_index = ?",
-                    ((row.seq, row.index) for row in outcome.delivered),
-                )
+                self._aside.take_off(outcome.delivered)
             for parked in outcome.parked:
-                self._park(parked, next_try)
+                self._aside.park(parked.row, parked.why, parked.committed_at, next_try)
             if check_parked:
-                self._connection.executemany(
-                    _SUPERSEDE,
-                    (
-                        (row.table, key_text(row.key), row.seq, row.index)
-                        for row in outcome.delivered
-                    ),
-                )
+                self._aside.supersede(outcome.delivered)
             if told:
-                self._open_empty_lanes()
+                self._aside.open_empty_lanes()
             if outcome.cursor is not None:
                 self._move(outcome.cursor)
             self._keep_receipt(outcome)
-
-    def _park(self, parked: ParkedRow, next_try: float) -> None:
-        row, why = parked.row, parked.why
-        reason = f"waits for {why.waits_for}" if isinstance(why, Blocked) else why.reason
-        self._connection.execute(
-            _PARK,
-            (
-                row.seq,
-                row.index,
-                row.table,
-                row.op.value,
-                key_text(row.key),
-                row.lane,
-                orjson.dumps(dict(row.values)).decode(),
-                _kind(why),
-                reason,
-                why.detail,
-                parked.committed_at,
-                text(self._clock()),
-            ),
-        )
-        if isinstance(why, Blocked):
-            self._connection.execute(
-                "INSERT OR IGNORE INTO lane VALUES (?, ?, ?, ?, ?, 1)",
-                (row.lane, why.waits_for, why.detail, text(self._clock()), next_try),
-            )
-
-    def _block(self, lane: str, why: Blocked, next_try: float) -> None:
-        self._connection.execute(
-            _BLOCK_LANE, (lane, why.waits_for, why.detail, text(self._clock()), next_try)
-        )
-
-    def _open_empty_lanes(self) -> None:
-        self._connection.execute(
-            "DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM parked "
-            "WHERE parked.lane = lane.lane AND parked.kind = 'blocked')"
-        )
 
     def _move(self, cursor: Cursor) -> None:
         self._connection.execute(
@@ -366,14 +268,3 @@ class Deliveries:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-
-def _kind(why: Blocked | Rejected) -> str:
-    if isinstance(why, Blocked):
-        return "blocked"
-    return "superseded" if why.superseded else "rejected"
-
-
-def key_text(key: Sequence[Value]) -> str:
-    """A natural key as the parked table keeps it: a JSON array."""
-    return orjson.dumps(list(key)).decode()

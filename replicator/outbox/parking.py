@@ -2,7 +2,7 @@
 
 The rules this file keeps:
   * a row is sent again only while no newer version of it was delivered: then it is superseded, and
-    that is kept with the row itself (deliveries._SUPERSEDE), however long ago it was;
+    that is kept with the row itself (aside._SUPERSEDE), however long ago it was;
   * a row sent again goes through a lane of its own: it does not hold its house, and newer versions
     of it wait behind it;
   * a row given up stays on record, with who did it, when and why.
@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
+from replicator.outbox.aside import OPEN_EMPTY_LANES
 from replicator.outbox.clock import Clock, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.journal import Deed, record
@@ -38,10 +39,6 @@ SELECT DISTINCT lane, 'nothing', 'the operator sends them again', ?, 0, 0
   FROM parked WHERE kind = 'blocked' AND reason = 'requeued'
 ON CONFLICT (lane) DO UPDATE SET next_try = 0
 """
-_OPEN_EMPTY_LANES = (
-    "DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM parked "
-    "WHERE parked.lane = lane.lane AND parked.kind = 'blocked')"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +187,7 @@ class Parking:
             copy = f"INSERT INTO dropped SELECT {_COLUMNS}, ? FROM parked WHERE {where}"  # noqa: S608  # as above
             self._connection.execute(copy, [number, *values])
             self._connection.execute(f"DELETE FROM parked WHERE {where}", values)  # noqa: S608  # as above
-            self._connection.execute(_OPEN_EMPTY_LANES)
+            self._connection.execute(OPEN_EMPTY_LANES)
         return rows
 
     def forget_superseded(self, parked_before: str, who: str) -> int:

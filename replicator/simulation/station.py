@@ -1,8 +1,8 @@
 """A station of the simulation: ship's loop over a modelled link. Pure.
 
-It does what cli/ship.py does, with the same parts: hold → due → connect → ask for capabilities →
-send → learn → settle, or wait and begin again. Rows are numbers here, sent in order: a station that
-has ``acknowledged`` 100 sends row 101 next.
+It does what cli/stepping.py does, with the same parts: hold → due → connect → ask for capabilities
+→ send → learn → settle, or wait and begin again. Rows are numbers here, sent in order: a station
+that has ``acknowledged`` 100 sends row 101 next.
 """
 
 from __future__ import annotations
