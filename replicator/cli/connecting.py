@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from replicator.jetstream.stream import StationStream
 
 
-def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[Bus, StationStream]:
-    """To a stream. Raises ConfigError where the extra is missing."""
+def ensure_extra() -> None:
+    """Before anything that speaks to NATS is imported. Raises ConfigError where it cannot be."""
     if importlib.util.find_spec("nats") is None:
         raise ConfigError(
             "an outbox on NATS needs the extra jetstream",
             "[outbox] url begins with nats://, and nats-py is not installed",
             "pip install 'replicator[jetstream]'",
         )
+
+
+def connection(config: Config, url: StreamUrl, *, leaf: bool = False) -> tuple[Bus, StationStream]:
+    """To a stream. Raises ConfigError where the extra is missing."""
+    ensure_extra()
     from replicator.jetstream.bus import Bus  # noqa: PLC0415
     from replicator.jetstream.stream import StationStream  # noqa: PLC0415
 

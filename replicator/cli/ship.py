@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from replicator.cli import streaming
+from replicator.cli.connecting import ensure_extra
 from replicator.cli.jobs import side_by_side
 from replicator.cli.options import configured_fleet
 from replicator.cli.pipelines import chosen
@@ -27,6 +28,7 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     [fleet] stations it shares them with all others that run so.
     """
     if config.fleet.stations:
+        ensure_extra()
         from replicator.cli.fleet import ship_fleet  # noqa: PLC0415  # needs the extra jetstream
 
         ship_fleet(config, destinations, once=once)
