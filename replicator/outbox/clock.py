@@ -15,8 +15,7 @@ def now() -> datetime:
 
 def text(moment: datetime) -> str:
     """ "2026-03-01T12:00:00.123Z"; the moment must be aware."""
-    utc = moment.astimezone(timezone.utc)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return f"{moment.astimezone(timezone.utc).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 def parse(written: str) -> datetime:

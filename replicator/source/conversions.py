@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -75,7 +76,6 @@ class Datetimes(Conversions):
     def __init__(self) -> None:
         super().__init__(self._one)
         self._dates = Conversions(_date_text)
-        self._clocks: dict[int, Sequence[str]] = {}
 
     def _one(self, cell: bytes) -> Value:
         high, low = _DATETIME.unpack(cell)
@@ -85,16 +85,15 @@ class Datetimes(Conversions):
     def column(self, same: bytes, cells: Sequence[int]) -> Sequence[Value]:
         first = int.from_bytes(same, "big")
         date, late = str(self._dates[first >> 1]), first & 1
-        clocks = self._clocks.get(late) or self._clocks_of(late)
+        clocks = _clocks(late)
         return [date + clocks[cell] for cell in cells]
 
-    def _clocks_of(self, late: int) -> Sequence[str]:
-        """The clock's text for each last two bytes, as a little-endian number."""
-        minutes = _MINUTES[late << 10 : (late + 1) << 10]
-        clocks = self._clocks[late] = [
-            minute + _SECONDS[low & 63] for low in range(256) for minute in minutes[low >> 6 :: 4]
-        ]
-        return clocks
+
+@lru_cache(maxsize=2)  # two megabytes each, the same for all columns
+def _clocks(late: int) -> Sequence[str]:
+    """The clock's text for each last two bytes, as a little-endian number."""
+    minutes = _MINUTES[late << 10 : (late + 1) << 10]
+    return [minute + _SECONDS[low & 63] for low in range(256) for minute in minutes[low >> 6 :: 4]]
 
 
 def shortest_float(bits: int) -> float:
