@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.pipelines import Delivering
 from replicator.cli.role import role_again
+from replicator.cli.room import once_there_is_room
 from replicator.cli.signals import Stop
 from replicator.cli.stepping import follow, until_nothing_waits
 from replicator.config import Config, DestinationConfig
@@ -78,6 +79,14 @@ def deliver(
         lock = found
 
 
+def _delivering(
+    config: Config, destination: DestinationConfig, duty: Duty, holding: Holding | None
+) -> Delivering:
+    if holding is None:
+        return Delivering(config, destination, duty)
+    return Delivering(config, destination, duty, holding.holder, holding.check)
+
+
 def _deliver(
     config: Config,
     destination: DestinationConfig,
@@ -96,11 +105,11 @@ def _deliver(
     if stop.is_set():
         return False
     refuse_misplaced_folder(config)
-    delivering = (
-        Delivering(config, destination, duty)
-        if holding is None
-        else Delivering(config, destination, duty, holding.holder, holding.check)
+    delivering = once_there_is_room(
+        lambda: _delivering(config, destination, duty, holding), stop, duty, once=once
     )
+    if delivering is None:
+        return False
     if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
         delivering.close()
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import click
@@ -15,6 +15,7 @@ from replicator.cli import collector, streaming
 from replicator.cli.homes import refuse_misplaced_folder
 from replicator.cli.options import configured
 from replicator.cli.pipelines import StationSource, tail_settings
+from replicator.cli.room import once_there_is_room
 from replicator.cli.signals import Stop
 from replicator.cli.streaming import Board, Desk, Looking
 from replicator.cli.watch import Watch
@@ -60,7 +61,13 @@ def capture(config: Config, stop: Stop, duty: Duty, *, once: bool) -> None:
     collector.calm()
     source = StationSource(config, heartbeat=1.0 if once else None, alive=duty.alive)
     desk = _at_folder if config.outbox.url is None else streaming.at_stream
-    with desk(config, source, duty) as (pipeline, board, watch):
+    with ExitStack() as stack:
+        found = once_there_is_room(
+            lambda: stack.enter_context(desk(config, source, duty)), stop, duty, once=once
+        )
+        if found is None:
+            return
+        pipeline, board, watch = found
         try:
             if once:
                 _read_to(pipeline, source.now(), watch, stop)
