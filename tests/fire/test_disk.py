@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -49,25 +49,36 @@ def test_the_nth_operation_fails(field: Field, tmp_path: Path, name: str, why: s
     assert failed > 5
 
 
+@pytest.mark.timeout(3600 if LONG else 300)
 @pytest.mark.parametrize("why", ["EIO", "ENOSPC"])
 @pytest.mark.parametrize("name", ["tail follows", "ship goes on"])
 def test_a_daemon_goes_on_by_itself(field: Field, tmp_path: Path, name: str, why: str) -> None:
     """It lives until it is stopped, but for a file that it cannot make at its start."""
-    scenario = SCENARIOS[name]
     for number in _numbers(8 * STEPS[name], 12):
-        folder = tmp_path / f"{number}"
-        with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
-            how = {"fail": number, "why": why}
-            ended = case.run(scenario.command, disk=how, hurry=20, stop=3.0)
-            told = _failures(ended.steps)
-            # tail opens a destination's file only to look, and looks again later
-            own = ("open of outbox.db",) if scenario.command == "tail" else ("open of",)
-            opening = any(step.startswith(own) for step in told)
-            assert ended.code == (7 if opening else 0), (number, told, ended.err)
-            _finish(case, scenario.command, after_daemon=not opening)
-            case.judge(parked=scenario.parked)
-            if not told:
-                break
+        try:
+            told = _daemon(field, tmp_path / f"{number}", name, number, why, stop=3.0)
+        except AssertionError:  # slow, maybe, on a busy machine: one that is stuck stays so
+            told = _daemon(field, tmp_path / f"{number} again", name, number, why, stop=30.0)
+        if not told:
+            break
+
+
+def _daemon(
+    field: Field, folder: Path, name: str, number: int, why: str, stop: float
+) -> Sequence[str]:
+    """Stopped after so many seconds, all must be done; the failures that it met."""
+    scenario = SCENARIOS[name]
+    with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
+        how = {"fail": number, "why": why}
+        ended = case.run(scenario.command, disk=how, hurry=20, stop=stop)
+        told = _failures(ended.steps)
+        # tail opens a destination's file only to look, and looks again later
+        own = ("open of outbox.db",) if scenario.command == "tail" else ("open of",)
+        opening = any(step.startswith(own) for step in told)
+        assert ended.code == (7 if opening else 0), (number, told, ended.err)
+        _finish(case, scenario.command, after_daemon=not opening)
+        case.judge(parked=scenario.parked)
+    return told
 
 
 @pytest.mark.parametrize("name", ["tail follows", "ship goes on"])
