@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from replicator.change import Op
 from replicator.contract import Ledger, Log
@@ -56,6 +57,24 @@ def _unknown(_table: str, _local_id: int) -> None:
     """A look-up where the lane does not matter."""
 
 
+def _hopeless(outbox: Log, waits_for: str, op: Op) -> Rejected | None:
+    """Why waiting does not help a row: the station lacks the one it refers to.
+
+    Or has not read it yet: then the snapshot under way reads the row itself later, too, unless
+    it is deleted before; tables are read in an order in which references come first.
+    """
+    table, _, local_id = waits_for.partition(":")
+    reading = outbox.snapshot_table()
+    if table not in TABLES or outbox.reference(table, int(local_id)) is not None:
+        return None
+    if op is Op.SNAPSHOT and reading is not None:
+        return None
+    if reading is not None and _TABLE_ORDER.index(reading) <= _TABLE_ORDER.index(table):
+        detail = f"it refers to {waits_for}; the snapshot under way reads both"
+        return Rejected("read-again", detail, superseded=True)
+    return Rejected("dangling", f"it refers to {waits_for}, which the station does not have")
+
+
 class Ship:
     """Delivers one outbox to one destination. The caller holds the role's lock."""
 
@@ -74,7 +93,7 @@ class Ship:
         self._outbox = outbox
         self._deliveries = deliveries
         self._resends = deliveries.resends
-        self._rounds = Rounds(sender, resolver, self._hopeless)
+        self._rounds = Rounds(sender, resolver, partial(_hopeless, outbox))
         self._resolver = resolver
         self._settings = settings
         self._clock = clock
@@ -238,23 +257,6 @@ class Ship:
     def _adapt(self, done: Round) -> None:
         failed = bool(done.retry) or done.too_large
         self._pace.learn(done.sent, done.bytes_sent, done.seconds, failed=failed)
-
-    def _hopeless(self, waits_for: str, op: Op) -> Rejected | None:
-        """Why waiting does not help a row: the station lacks the one it refers to.
-
-        Or has not read it yet: then the snapshot under way reads the row itself later, too, unless
-        it is deleted before; tables are read in an order in which references come first.
-        """
-        table, _, local_id = waits_for.partition(":")
-        reading = self._outbox.snapshot_table()
-        if table not in TABLES or self._outbox.reference(table, int(local_id)) is not None:
-            return None
-        if op is Op.SNAPSHOT and reading is not None:
-            return None
-        if reading is not None and _TABLE_ORDER.index(reading) <= _TABLE_ORDER.index(table):
-            detail = f"it refers to {waits_for}; the snapshot under way reads both"
-            return Rejected("read-again", detail, superseded=True)
-        return Rejected("dangling", f"it refers to {waits_for}, which the station does not have")
 
     def _settle_whole(self, batch: Due, load: Load, attempt: Attempt) -> Shipped:
         """All of a batch was stored by one request."""

@@ -117,7 +117,11 @@ def _read_to(pipeline: Capture, target: Position, watch: Looking, stop: Stop) ->
 
 def _follow(pipeline: Capture, board: Board, watch: Looking, stop: Stop, duty: Duty) -> None:
     backoff = Backoff(random.Random())  # noqa: S311  # jitter, not a secret
+    lost = False
     while not stop.is_set():
+        if lost:  # only here nothing refers to the error any more, and through it to what it met
+            collector.sweep()
+            lost = False
         try:
             watch.look()
             captured = pipeline.step()
@@ -125,6 +129,7 @@ def _follow(pipeline: Capture, board: Board, watch: Looking, stop: Stop, duty: D
             raise
         except (SourceUnavailable, OutboxFull, OutboxBusy, OutboxUnavailable) as error:
             pipeline.fall_back()
+            lost = True
             state = "paused" if isinstance(error, OutboxError) else "waiting"
             delay = backoff.delay()
             _tell(board, state, error, delay)

@@ -52,7 +52,7 @@ class BulkSender:
         self._link = link
         self._directory = directory
         self._monotonic = monotonic
-        self._witness = Witness(link, directory, self._post)
+        self._witness = Witness(link, directory)
         self._blanks = Blanks(link, directory)
         self._encoder: Encoder | None = None
 
@@ -127,7 +127,7 @@ class BulkSender:
     def _blamed(self, parcel: Parcel, found: Bad | TooLarge) -> Sequence[Outcome] | Wait:
         """A row that is refused alone, by a server that is well and stores."""
         self._link.ensure_well()
-        objection = self._witness.objection(parcel)
+        objection = self._witness.objection(parcel, self._post)
         if objection:
             return Wait(f"the central server stores nothing now: {objection}")
         again = self._post([parcel.body])  # the refusal may have been a moment's
@@ -185,6 +185,6 @@ class BulkSender:
 
     def ensure_it_stores(self) -> None:
         """Tell "this row is bad" from "no row is stored now": raises DestinationUnavailable."""
-        objection = self._witness.doubt()
+        objection = self._witness.doubt(self._post)
         if objection:
             raise self._link.error(Wait(f"the central server stores nothing now: {objection}"))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import clear_frames
 from urllib.parse import quote
 
 import requests
@@ -188,11 +189,30 @@ class Rest:
         self, what: str, why: Exception | str, hint: str = ""
     ) -> DestinationUnavailable:
         said = why if isinstance(why, str) else _cause(why)
+        if not isinstance(why, str):
+            _let_go(why)
         return DestinationUnavailable(what, f"{self.address.url}: {said}", hint)
 
     def close(self) -> None:
         """Close the connection."""
+        if self._line is not None:
+            self._line.close()
         self._session.close()
+
+
+def _let_go(error: BaseException) -> None:
+    """Empty the frames that an error came through: libraries' frames hold the errors that hold
+    them, and with those the request's body, until cycles are looked for, which is rare.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        clear_frames(one.__traceback__)
+        waiting += [one.__cause__, one.__context__]
 
 
 def _cause(error: BaseException) -> str:

@@ -149,6 +149,10 @@ class Line:
         self._target = target
         self._headers = headers
 
+    def close(self) -> None:
+        """Close its connections; a pool that is only forgotten keeps them until it is collected."""
+        self._pool.close()
+
     @contextmanager
     def asked(
         self,

@@ -19,17 +19,18 @@ from replicator.sink.link import Link
 _WITHOUT_FLOATS = ("Node", "House", "RoomType", "Deployment")  # what it says of those is exact
 
 Body = Mapping[str, Value]
+Post = Callable[[list[Body]], Stored | Failure]
 
 
 class Witness:
-    """Remembers the last row stored; without one the row's own node bears witness."""
+    """Remembers the last row stored; without one the row's own node bears witness.
 
-    def __init__(
-        self, link: Link, directory: Directory, post: Callable[[list[Body]], Stored | Failure]
-    ) -> None:
+    ``post``  given to its methods: sends rows to the server
+    """
+
+    def __init__(self, link: Link, directory: Directory) -> None:
         self._link = link
         self._directory = directory
-        self._post = post
         self._row: Body | None = None
 
     def saw(self, parcel: Parcel, *, applied: bool) -> None:
@@ -45,24 +46,24 @@ class Witness:
         key = ("__table__", *TABLES[table].natural_key)
         return {column: parcel.body[column] for column in key}
 
-    def objection(self, parcel: Parcel) -> str:
+    def objection(self, parcel: Parcel, post: Post) -> str:
         """Why no row may be called bad now; "" where the server stores."""
         if self._row is not None:
-            said = self._refusal(self._row)
+            said = _refusal(self._row, post)
             if not said or self._node(self._row) is not None:
                 return said
             self._row = None  # its node is gone there: it bears no witness
         node = self._node(parcel.body)
-        return "" if node is None else self._refusal(node)
+        return "" if node is None else _refusal(node, post)
 
-    def doubt(self) -> str:
+    def doubt(self, post: Post) -> str:
         """Why no reference row may be called bad now; "" where the server stores.
 
         The last stream row, or a row that the server has, is written as it is; a server that is
         empty has no witness.
         """
         if self._row is not None and self._node(self._row) is not None:
-            return self._refusal(self._row)
+            return _refusal(self._row, post)
         for table in _WITHOUT_FLOATS:
             row = self._directory.first(TABLES[table])
             if row is not None:
@@ -70,12 +71,13 @@ class Witness:
                 return refused.words if refused is not None else ""
         return ""
 
-    def _refusal(self, row: Body) -> str:
-        found = self._post([row])
-        return "" if isinstance(found, Stored) else said_by(found)
-
     def _node(self, row: Mapping[str, Any]) -> Body | None:
         return self._directory.get(TABLES["Node"], row["nodeId"])
+
+
+def _refusal(row: Body, post: Post) -> str:
+    found = post([row])
+    return "" if isinstance(found, Stored) else said_by(found)
 
 
 def said_by(failed: Failure) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 from concurrent.futures import Future
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,7 +18,7 @@ from replicator.cli import tail
 from replicator.cli.signals import Stop
 from replicator.cli.watch import Watch
 from replicator.config import Config
-from replicator.errors import OutboxFull
+from replicator.errors import OutboxFull, SourceUnavailable
 from replicator.notify import silent
 from replicator.outbox.history import read_captures
 from replicator.outbox.status import StatusBoard
@@ -85,4 +87,37 @@ def test_what_a_commit_failed_with_is_never_taken_for_a_lost_sample(tmp_path: Pa
     writer._committing = failed
     with pytest.raises(OutboxFull):
         watch.look()
+    writer.close()
+
+
+def test_a_lost_connection_is_not_kept(tmp_path: Path, monkeypatch: Any) -> None:
+    """Its objects hold each other, and cycles are looked for seldom."""
+
+    class Lost:
+        itself: object
+
+    stop = Stop()
+    writer = OutboxWriter(tmp_path)
+    pipeline = Mock(Tail, snapshot=None, healed="")
+    kept: list[weakref.ref[Lost]] = []
+
+    def step() -> Captured:
+        if kept:
+            assert kept[0]() is None
+            stop.set()
+            return Captured(0, busy=False)
+        connection = Lost()
+        connection.itself = connection
+        kept.append(weakref.ref(connection))
+        raise SourceUnavailable("gone", "station")
+
+    pipeline.step = step
+    monkeypatch.setattr("replicator.cli.tail.Backoff.delay", lambda _: 0.01)
+    monkeypatch.setattr(tail, "_tell", lambda *_: None)  # pytest keeps the errors in log records
+    gc.disable()
+    try:
+        tail._follow(pipeline, StatusBoard(writer.database), Mock(Watch), stop, silent())
+    finally:
+        gc.enable()
+    assert kept
     writer.close()
