@@ -69,6 +69,7 @@ class Assembly:
         self.seq = seq
         self._chain, self.group = (end.chain, end.group) if end is not None else ("", "")
         self._floor = floor or Floor()
+        self._forked = False
         self._wanted = ""
         self._forget()
 
@@ -88,10 +89,11 @@ class Assembly:
         elif message.chain != self._chain:
             return [Strange(other=True)]
         elif message.previous != self.head:
-            if message.previous > self.head:
+            if message.previous > self.head and not self._forked:
                 raise _missing(f"message {seq} follows {message.previous}, not {self.head}")
-            return [Strange(other=False)] if origin is not None else []
+            return [Strange(other=self._forked)] if origin is not None else []
         elif message.follows and self.group and message.follows != self.group:
+            self._forked = True  # and what follows it
             return [Strange(other=True)]
         return self._end(seq, message, origin) if end else self._part(message)
 
