@@ -22,6 +22,7 @@ from nats.js.errors import NotFoundError
 from replicator.errors import OutboxError
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import subjects
+from replicator.naming import name_of
 
 _HELD = "HELD"  # where an address of JetStream ends with API
 
@@ -82,6 +83,16 @@ def source_of(bus: Bus, name: str, station: str) -> Source:
         return _said(_known((await js.stream_info(name)).config, station))
 
     return bus.call(ask)
+
+
+def held_stations(config: StreamConfig) -> list[str]:
+    """Those whose messages a hub's stream does not take at present."""
+    held = [
+        one.filter_subject.split(".")[1]
+        for one in config.sources or []
+        if one.filter_subject and one.external and one.external.api.endswith(f".{_HELD}")
+    ]
+    return [name_of(each) for each in held]
 
 
 def hold_source(bus: Bus, name: str, station: str, *, held: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from replicator.errors import OutboxError, OutboxUnavailable
 from replicator.jetstream.bus import Bus
+from replicator.jetstream.facts import stream_facts
 from replicator.jetstream.reset import LeafReset, Standing
 from replicator.jetstream.shelf import Shelf
 from replicator.jetstream.stream import StationStream
@@ -87,6 +88,14 @@ def origins(field: Field) -> list[int]:
     while end is not None:
         found.append(end.origin or 0)
         end = stream.next_end(end.seq + 1)
+    bus.close()
+    return found
+
+
+def held(field: Field) -> list[str]:
+    """As `replicator check` finds it."""
+    bus = Bus([field.hub.url])
+    found = list(stream_facts(bus, "S").held)
     bus.close()
     return found
 
@@ -329,5 +338,7 @@ def test_while_it_is_held_the_station_cannot_be_added(field: Field) -> None:
         field.add("a")
     with resetting(field) as anew:
         assert anew.look().begun
+    assert held(field) == ["a"]
     reset(field)
+    assert held(field) == []
     until(lambda: again(field, 100))
