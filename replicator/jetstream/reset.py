@@ -24,6 +24,7 @@ from replicator.jetstream.messages import Floor
 from replicator.jetstream.shelf import Shelf
 from replicator.jetstream.sources import hold_source, source_of
 from replicator.jetstream.stream import Placed, StationStream
+from replicator.naming import token
 
 _STILL_SECONDS = 0.5
 _TRIES = 20
@@ -129,12 +130,15 @@ class LeafReset:
 
     def _same(self, leaf: StationStream | None, floors: Mapping[str, Floor]) -> bool:
         """The leaf has what the hub's readers read last. Raises where something is not settled."""
-        last = None
+        first = last = None
         for last in self._counting():
+            first = first or last
             behind = _behind(floors, last)
             if (behind or not floors) and not _has(leaf, last):
                 raise self._unsettled(behind)
-        return last is not None and _has(leaf, last)
+        if first is None or last is None or _misses(floors, first):
+            return False
+        return _has(leaf, last)
 
     def _counting(self) -> Iterator[Placed]:
         """The ends at the hub that count for its readers, in order."""
@@ -146,18 +150,17 @@ class LeafReset:
             end = self._hub.next_end(end.seq + 1)
 
     def _unsettled(self, behind: list[str]) -> OutboxError:
-        station = self._hub.station
-        bucket = f"{self._hub.name}_state"
+        key = f"settled.{token(self._hub.station)}.NAME"
         return OutboxError(
-            f"the hub has rows of station {station} that are not settled, and nobody else has them",
+            f"the hub has rows of station {self._hub.station} that are not settled, and nobody else has them",
             f"not by {', '.join(behind)}" if behind else "nobody has read them yet",
-            "let `replicator ship` deliver them, wait a minute, and repeat this; the key"
-            f" settled.{station}.NAME of a reader that is no more can be deleted in {bucket}",
+            "let `replicator ship` deliver them, wait a minute, and repeat this; of a reader that is"
+            f" no more, delete the key {key} in the bucket {self._hub.name}_state",
         )
 
     def _refuse_trimmed(self, leaf: StationStream, floors: Mapping[str, Floor]) -> None:
         first = leaf.next_end(1)
-        if first is not None and any(floor.misses(first.message) for floor in floors.values()):
+        if first is not None and _misses(floors, first):
             raise OutboxError(
                 "the station's own server has not got its stream from the beginning any more",
                 f"message {first.seq} follows {first.message.previous}, which is gone there",
@@ -213,6 +216,11 @@ def _behind(floors: Mapping[str, Floor], end: Placed) -> list[str]:
         for name, floor in floors.items()
         if floor.chain != of.chain or floor.seq <= of.previous
     ]
+
+
+def _misses(floors: Mapping[str, Floor], first: Placed) -> bool:
+    """A reader would find something missing before the first end."""
+    return any(floor.misses(first.message) for floor in floors.values())
 
 
 def _has(leaf: StationStream | None, end: Placed) -> bool:

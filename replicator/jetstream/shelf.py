@@ -109,8 +109,10 @@ class Shelf:
         """How far each reader at the hub has settled what the leaf has, by its name as a token."""
 
         async def ask(js: JetStreamContext) -> dict[str, Floor]:
-            await self._open(js)
-            found = await entries(js, self._bucket, f"settled.{token(self._station)}.*")
+            try:
+                found = await entries(js, self._bucket, f"settled.{token(self._station)}.*")
+            except NotFoundError:  # nobody has read from the hub yet
+                return {}
             return {key.rsplit(".", 1)[-1]: _floor(each.value) for key, each in found.items()}
 
         return self._bus.call(ask)
