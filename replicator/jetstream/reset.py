@@ -20,7 +20,7 @@ from nats.js.errors import NotFoundError
 
 from replicator.errors import OutboxError, OutboxUnavailable
 from replicator.jetstream.bus import Bus
-from replicator.jetstream.messages import Floor
+from replicator.jetstream.messages import Floor, floor_of
 from replicator.jetstream.shelf import Shelf
 from replicator.jetstream.sources import hold_source, source_of
 from replicator.jetstream.stream import Placed, StationStream
@@ -28,6 +28,7 @@ from replicator.naming import token
 
 _STILL_SECONDS = 0.5
 _TRIES = 20
+_NOBODY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +130,51 @@ class LeafReset:
             ) from error
 
     def _same(self, leaf: StationStream | None, floors: Mapping[str, Floor]) -> bool:
-        """The leaf has what the hub's readers read last. Raises where something is not settled."""
-        first = last = None
-        for last in self._counting():
-            first = first or last
-            behind = _behind(floors, last)
-            if (behind or not floors) and not _has(leaf, last):
-                raise self._unsettled(behind)
-        if first is None or last is None or _misses(floors, first):
-            return False
-        return _has(leaf, last)
+        """The leaf has what each reader reads last at the hub. Raises where that is not settled."""
+        same, behind = True, []
+        for reader, floor in (floors or {_NOBODY: Floor()}).items():
+            last = None
+            for last, settled in self._read_by(floor):
+                if not settled and not _has(leaf, last):
+                    behind.append(reader)
+                    break
+            same = same and last is not None and _has(leaf, last)
+        if behind:
+            raise self._unsettled(behind)
+        first = self._hub.next_end(1)
+        return same and first is not None and not _misses(floors, first)
 
-    def _counting(self) -> Iterator[Placed]:
-        """The ends at the hub that count for its readers, in order."""
-        last, end = None, self._hub.next_end(1)
-        while end is not None:
-            if last is None or _follows(end, last):
-                yield end
+    def _read_by(self, floor: Floor) -> Iterator[tuple[Placed, bool]]:
+        """The ends at the hub that count for a reader, in order, and whether it has settled them.
+
+        From the last that it has settled on; from the first, where that is not there.
+        """
+        last = None
+        for end in self._ends():
+            if (last is None and _begins(end, floor)) or (last is not None and _follows(end, last)):
+                yield end, last is None
                 last = end
+        if last is None:
+            for end in self._ends():
+                if last is None or _follows(end, last):
+                    yield end, False
+                    last = end
+
+    def _ends(self) -> Iterator[Placed]:
+        end = self._hub.next_end(1)
+        while end is not None:
+            yield end
             end = self._hub.next_end(end.seq + 1)
 
-    def _unsettled(self, behind: list[str]) -> OutboxError:
-        key = f"settled.{token(self._hub.station)}.NAME"
+    def _unsettled(self, readers: list[str]) -> OutboxError:
+        station = self._hub.station
+        nobody = readers == [_NOBODY]
         return OutboxError(
-            f"the hub has rows of station {self._hub.station} that are not settled, and nobody else has them",
-            f"not by {', '.join(behind)}" if behind else "nobody has read them yet",
-            "let `replicator ship` deliver them, wait a minute, and repeat this; of a reader that is"
-            f" no more, delete the key {key} in the bucket {self._hub.name}_state",
+            f"the hub has rows of station {station} that are not settled yet",
+            ("nobody has read them" if nobody else f"not by {', '.join(readers)}")
+            + "; the station's own server has them no more",
+            "let `replicator ship` deliver them, wait a minute, and repeat this; of a reader that"
+            f" is no more, delete the key settled.{token(station)}.NAME in {self._hub.name}_state",
         )
 
     def _refuse_trimmed(self, leaf: StationStream, floors: Mapping[str, Floor]) -> None:
@@ -208,14 +227,11 @@ def _follows(end: Placed, last: Placed) -> bool:
     )
 
 
-def _behind(floors: Mapping[str, Floor], end: Placed) -> list[str]:
-    """Readers that have not settled a group."""
-    of = end.message
-    return [
-        name
-        for name, floor in floors.items()
-        if floor.chain != of.chain or floor.seq <= of.previous
-    ]
+def _begins(end: Placed, floor: Floor) -> bool:
+    """It ends the group that a reader has settled last."""
+    begins = floor_of(end.message)
+    follows = "" in (begins.follows, floor.follows) or begins.follows == floor.follows
+    return (begins.seq, begins.chain) == (floor.seq, floor.chain) and follows
 
 
 def _misses(floors: Mapping[str, Floor], first: Placed) -> bool:
