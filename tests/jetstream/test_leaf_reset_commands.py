@@ -25,6 +25,7 @@ class Two:
     def __init__(self, world: World, field: Field, folder: Path) -> None:
         self.world, self.field = world, field
         self.leaf = field.leaves["a"]
+        self.hub_folder = folder / "hub"
         text = world.config.read_text()
         size = "replicas = 1\nmax_size = 16 MiB\n"
         at_station = f"[outbox]\nurl = {self.leaf.url}/S\nhub = hub\n{size}"
@@ -124,6 +125,36 @@ def test_the_disk_of_the_stations_own_server_is_lost(two: Two) -> None:
     new = [row["time"] for row in world.arrived("Reading") if "-03-03" in row["time"]]
     assert new == sorted(new)
     assert set(Counter(new).values()) == {1}
+
+
+def test_the_folder_of_ship_is_lost_as_well(two: Two) -> None:
+    """The newest desk that was kept is of the stream of before."""
+    world = two.world
+    two.read(1, 20)
+    two.done("station", "tail", "--once")
+    two.done("hub", "leaf", "add", "fieldstation", "--domain", "a")
+    world.config = two.configs["hub"]
+    ship = world.start("ship")
+    until(lambda: two.complete(20), "the first readings")
+    two.leaf.kill()
+    shutil.rmtree(two.leaf.folder / "data")
+    two.leaf.start()
+    two.read(2, 20)
+    two.done("station", "tail", "--once")
+    until(lambda: two.run("hub", "leaf", "reset", "fieldstation").code == 0, "a desk")
+    ship.terminate()
+    ship.communicate(timeout=60)
+    shutil.rmtree(two.hub_folder)
+    two.done("hub", "leaf", "reset", "fieldstation", "--yes")
+    world.config = two.configs["hub"]
+    ship = world.start("ship")
+    until(lambda: two.complete(40), "what was read again")
+    ship.terminate()
+    _, said = ship.communicate(timeout=60)
+    assert ship.returncode == 0, said
+    assert "made from the desk" in said
+    found = world.compare()
+    assert found == type(found)()
 
 
 def test_what_is_not_delivered_is_refused(two: Two) -> None:
