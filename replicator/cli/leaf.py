@@ -127,4 +127,10 @@ def _url(config: Config) -> StreamUrl:
         raise ConfigError(
             "a leaf needs a hub", "[outbox] url is no stream", "set it to nats://HUB/STREAM"
         )
+    if config.outbox.hub:
+        raise ConfigError(
+            "this is a station with a server of its own, and not the hub",
+            f"[outbox] hub = {config.outbox.hub}",
+            "run it where [outbox] url names the hub's servers",
+        )
     return config.outbox.url

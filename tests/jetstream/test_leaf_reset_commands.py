@@ -161,6 +161,9 @@ def test_what_is_not_delivered_is_refused(two: Two) -> None:
     two.read(1, 5)
     two.done("station", "tail", "--once")
     two.done("hub", "leaf", "add", "fieldstation", "--domain", "a")
+    refused = two.run("station", "leaf", "reset", "fieldstation")
+    assert refused.code == 2
+    assert "not the hub" in refused.err
     two.leaf.kill()
     refused = two.run("hub", "leaf", "reset", "fieldstation", "--yes")
     assert refused.code == 12
