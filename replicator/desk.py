@@ -19,6 +19,7 @@ import orjson
 
 from replicator.errors import OutboxError
 from replicator.jetstream.desks import Desks
+from replicator.jetstream.messages import Floor
 from replicator.jetstream.stream import StationStream
 from replicator.outbox.clock import text
 from replicator.outbox.packed import Boundary, destinations, pack, unpack
@@ -33,12 +34,12 @@ _SHARE = 20  # of the time, one part
 class Landing:
     """A moment between two groups: all up to message ``fed_to`` is here, as entries up to ``last``.
 
-    ``begins``, ``leaf``  the first message of the group before it, here and at the leaf
+    ``begins``, ``leaf``  where the group before it begins, here and at the leaf
     """
 
     last: int
     begins: int
-    leaf: int
+    leaf: Floor
     fed_to: int
     row_total: int
 

@@ -17,8 +17,9 @@ import orjson
 from replicator.change import Change, Commit, Rollback
 from replicator.desk import DeskKeeper, Landing
 from replicator.errors import OutboxFull, OutboxUnavailable
-from replicator.jetstream.assembly import Again, Assembly, Landed
+from replicator.jetstream.assembly import Again, Assembly, Landed, Strange, Taken
 from replicator.jetstream.bus import Bus
+from replicator.jetstream.messages import Floor, Message, floor_of
 from replicator.jetstream.reader import StationReader
 from replicator.jetstream.seal import refuse_sealed
 from replicator.jetstream.shelf import Reference, Shelf
@@ -73,7 +74,9 @@ class Feed:
         self._reader: StationReader | None = None
         self._assembly = Assembly(None)
         self._landed: list[Landing] = []
-        self._previous = self._begins = 0
+        self._previous = 0
+        self._floor = Floor()
+        self._looked = self._told = False  # at a message that was left out
         self._passed = 0
         self._kept_to = 0
         self.said = ""  # what was done about a stream that fell back; for the caller to empty
@@ -87,6 +90,7 @@ class Feed:
         if not self._writer.inside_transaction:
             self._keep_house()
         read = reader.fetch(max_wait)
+        self._looked = False
         for each in read:
             if self._take(
                 self._assembly.take(each.seq, each.message, end=each.end, origin=each.origin)
@@ -101,7 +105,7 @@ class Feed:
             self._announce()
         return Captured(rows, busy=bool(read))
 
-    def _take(self, events: list[Change | Commit | Rollback | Landed | Again]) -> bool:
+    def _take(self, events: list[Taken]) -> bool:
         """True: read on from another place."""
         for event in events:
             match event:
@@ -113,13 +117,39 @@ class Feed:
                     self._writer.rollback()
                 case Landed():
                     self._writer.fed_to, self._writer.snapshot = event.seq, event.place
-                    self._previous, self._begins = event.previous, event.begins
+                    self._previous, self._floor = event.previous, event.floor
                 case Again():
                     start = self._assembly.seq + 1
                     self.close()
                     self._reader = StationReader(self._bus, self._stream, start)
                     return True
+                case Strange():
+                    if self._left_out(other=event.other):
+                        return True
         return False
+
+    def _left_out(self, *, other: bool) -> bool:
+        """A leaf's message was left out. True: the hub has begun with it anew, and so do we."""
+        if not self._looked:
+            self._looked = True
+            if not self._still_there():
+                self._writer.rollback()
+                self.close()
+                self._reader = None
+                return True
+        if other and not self._told:
+            self._told = True
+            self.said = (
+                f"the stream has messages of station {self._stream.station} that do not follow what"
+                " was read before, and are left out: its own server has lost what it had;"
+                f" `replicator leaf reset {self._stream.station}` lets the hub begin with it anew"
+            )
+        return False
+
+    def _still_there(self) -> bool:
+        """The stream has the end that was read last."""
+        end = self._stream.end_at(self._assembly.seq)
+        return end is not None and end.message.group == self._assembly.group
 
     def _open(self) -> StationReader:
         """Begin behind what is here, if the stream still says the same of it."""
@@ -130,6 +160,7 @@ class Feed:
             refuse_sealed(newest.message.writer, self._stream.station, self._move)
         fed_to: int | None = self._writer.fed_to or None
         head: int | None = None
+        last: Message | None = None
         if fed_to is None:
             self._restore()
         else:
@@ -143,12 +174,14 @@ class Feed:
                 fed_to = None
             elif end is not None:
                 head = fed_to if end.origin is None else end.origin
-                self._begins = end.message.previous + 1
+                last = end.message
+                self._floor = floor_of(last)
                 self._previous = end.message.previous if end.origin is None else 0
         floor = self._shelf.claim(anew=fed_to is None)
         if self._desk is not None:
             self._desk.begin(self._shelf.revision)
-        self._assembly = Assembly(head, fed_to or 0, floor)
+        self._assembly = Assembly(head, fed_to or 0, floor, last)
+        self._told = False
         self._passed = fed_to or 0
         self._landed = []
         if fed_to is not None:
@@ -169,12 +202,12 @@ class Feed:
         begins = self._previous + 1
         if self._landed and (self._landed[-1].begins, self._landed[-1].leaf) == (
             begins,
-            self._begins,
+            self._floor,
         ):
             return
         with translated(self._writer.path):
             last, total = self._writer.database.conn.execute(_LAST).fetchone()
-        self._landed.append(Landing(last, begins, self._begins, self._writer.fed_to, total))
+        self._landed.append(Landing(last, begins, self._floor, self._writer.fed_to, total))
         if len(self._landed) > _REMEMBERED:
             del self._landed[1::2]
 

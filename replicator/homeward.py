@@ -113,7 +113,15 @@ class Homeward:
             return False
         before = head.end.message
         end = Message(
-            secrets.token_hex(8), 1, head.seq, None, before.commit, before.place, sealed(home.move)
+            secrets.token_hex(8),
+            1,
+            head.seq,
+            None,
+            before.commit,
+            before.place,
+            sealed(home.move),
+            before.chain,
+            before.group if self.stream.leaf else "",
         )
         try:
             self.bus.call(lambda js: publish_end(js, self.stream, end, head.last))

@@ -22,7 +22,14 @@ from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import Message, cut
 from replicator.jetstream.seal import copied, copied_to, seal_of
 from replicator.jetstream.shelf import Reference, Shelf
-from replicator.jetstream.stream import Head, Placed, StationStream, publish_end, publish_parts
+from replicator.jetstream.stream import (
+    Head,
+    Placed,
+    StationStream,
+    chain_behind,
+    publish_end,
+    publish_parts,
+)
 from replicator.outbox.clock import parse
 from replicator.outbox.home import Home, hand_over, home_of, set_home, stream_name
 from replicator.outbox.place import SnapshotPlace
@@ -196,6 +203,10 @@ class _Group:
         self._renew()
 
     def _renew(self) -> None:
+        before = self.head.end.message if self.head.end is not None else None
+        follows = before.group if before is not None and self._stream.leaf else ""
+        chain = chain_behind(self._stream, before)
+        self._tie = Message("", 0, self.head.seq, None, chain=chain, follows=follows)
         self._name = secrets.token_hex(8)
         self._number = 0
         self._rows = 0
@@ -206,7 +217,7 @@ class _Group:
         some: Sequence[Change | None] = changes or [None]
         for change in some:
             self._number += 1
-            message = Message(self._name, self._number, self.head.seq, change)
+            message = replace(self._tie, group=self._name, number=self._number, change=change)
             self._held.append((message, entry))
             self._rows += message.rows
         if commit is not None:

@@ -102,6 +102,9 @@ def _room(facts: StreamFacts) -> Finding:
 
 def _leaves(facts: StreamFacts) -> Finding:
     silent = [name for name, seconds in facts.sources if seconds < 0 or seconds > _SILENT_SECONDS]
+    if facts.held:
+        said = f"nothing is taken from {', '.join(facts.held)}: a reset was not finished"
+        return warned(_PART, "leaves", said, "replicator leaf reset STATION --yes finishes it")
     said = f"{len(facts.sources)} stations' own servers, {len(silent)} not heard for a minute"
     if not silent:
         return well(_PART, "leaves", said)

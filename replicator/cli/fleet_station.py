@@ -115,6 +115,7 @@ class StationWork:
                 ]
                 if self._once:
                     feed.read_to_end()
+                    streaming.tell(feed)
                 else:
                     idle = min(_IDLE_SECONDS, config.fleet.desk)
                     jobs.append(lambda: streaming.follow(feed, board, stop, holding.check, idle))

@@ -142,6 +142,7 @@ def feeding(config: Config, stop: Stop, *, once: bool) -> list[Callable[[], None
         try:
             with feed_in(config, bus, stream) as (feed, _):
                 feed.read_to_end()
+                tell(feed)
         finally:
             bus.close()
         return []
@@ -212,13 +213,18 @@ def follow(
             board.show(Status("waiting", str(error)))
             stop.wait(delay)
             continue
-        if feed.said:
-            _LOG.warning(feed.said)
-            feed.said = ""
+        tell(feed)
         backoff.reset()
         if board.show(Status("running", "reading the stream")):
             _LOG.info("reading the stream")
     board.show(Status("stopped"))
+
+
+def tell(feed: Feed) -> None:
+    """Log what it has to say, once."""
+    if feed.said:
+        _LOG.warning(feed.said)
+        feed.said = ""
 
 
 @contextmanager

@@ -4,7 +4,8 @@ The rules this file keeps:
   * a group counts with its end, and only if that says that it follows the last end that counted;
     of two such ends the first counts (a server may let two writers pass at once);
   * parts may come in any order, and mixed with another writer's;
-  * a message that was sourced from a leaf counts by its seq there: what comes twice is left out;
+  * a message that was sourced from a leaf counts by its seq there: what comes twice is left out,
+    and so is what another stream of that leaf's has under the same seqs;
   * of open groups so much is held, then one is handed on as it comes, and taken back if need be.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from replicator.change import Event, Rollback
 from replicator.errors import OutboxError
-from replicator.jetstream.messages import Message
+from replicator.jetstream.messages import Floor, Message, floor_of
 from replicator.outbox.place import SnapshotPlace
 
 HOLD_ROWS = 100_000  # more than the writer puts into a group of several transactions
@@ -25,13 +26,23 @@ class Landed:
     """A group is complete: ``seq`` of its end and of the end before, how far tables are read.
 
     ``previous``  0: not known here
-    ``begins``    the group's first seq where it was written, at the leaf or right here
+    ``floor``     where the group begins where it was written, at the leaf or right here
     """
 
     seq: int
     previous: int
     place: SnapshotPlace | None
-    begins: int = 0
+    floor: Floor
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A message of a leaf that does not follow what was read, and was left out.
+
+    ``other``  it is of another stream than that, or of one that fell back; else it came twice
+    """
+
+    other: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +50,26 @@ class Again:
     """Two writers' messages were mixed: read on from behind the last end, this group alone."""
 
 
+Taken = Event | Landed | Again | Strange
+
+
 class Assembly:
     """Takes a station's messages in order of the stream.
 
     ``head``  seq of the last end that counted, as its writer knows it; None: whatever end comes
               first counts
-    ``seq``   its seq here
-    ``floor`` messages of a leaf from this seq on must be there when ``head`` is None; 0: unknown
+    ``seq``   its seq here; ``end``: itself, where it is known; ``group`` is its group
+    ``floor`` messages of a leaf from there on must be there when ``head`` is None
     """
 
-    def __init__(self, head: int | None, seq: int = 0, floor: int = 0) -> None:
+    def __init__(
+        self, head: int | None, seq: int = 0, floor: Floor | None = None, end: Message | None = None
+    ) -> None:
         self.head = head
         self.seq = seq
-        self._floor = floor
+        self._chain, self.group = (end.chain, end.group) if end is not None else ("", "")
+        self._floor = floor or Floor()
+        self._forked = False
         self._wanted = ""
         self._forget()
 
@@ -63,17 +81,23 @@ class Assembly:
 
     def take(
         self, seq: int, message: Message, *, end: bool, origin: int | None = None
-    ) -> list[Event | Landed | Again]:
+    ) -> list[Taken]:
         """What follows from a message. Raises OutboxError where others are missing."""
-        if self.head is not None and message.previous != self.head:
-            if message.previous > self.head:
+        if self.head is None:
+            if origin is not None and self._floor.misses(message):
+                raise _missing(f"message {seq} follows {message.previous}, not {self._floor.seq}")
+        elif message.chain != self._chain:
+            return [Strange(other=True)]
+        elif message.previous != self.head:
+            if message.previous > self.head and not self._forked:
                 raise _missing(f"message {seq} follows {message.previous}, not {self.head}")
-            return []
-        if self.head is None and origin is not None and 0 < self._floor <= message.previous:
-            raise _missing(f"message {seq} follows {message.previous}, not {self._floor}")
+            return [Strange(other=self._forked)] if origin is not None else []
+        elif message.follows and self.group and message.follows != self.group:
+            self._forked = True  # and what follows it
+            return [Strange(other=True)]
         return self._end(seq, message, origin) if end else self._part(message)
 
-    def _part(self, message: Message) -> list[Event | Landed | Again]:
+    def _part(self, message: Message) -> list[Taken]:
         group = message.group
         if self._wanted and group != self._wanted:
             return []
@@ -90,9 +114,9 @@ class Assembly:
         self._handed_on = group
         return [*undone, *self._hand_on()]
 
-    def _hand_on(self) -> list[Event | Landed | Again]:
+    def _hand_on(self) -> list[Taken]:
         """What of the group is next in order."""
-        events: list[Event | Landed | Again] = []
+        events: list[Taken] = []
         parts = self._held[self._handed_on]
         while (part := parts.pop(self._number + 1, None)) is not None:
             self._number += 1
@@ -100,10 +124,10 @@ class Assembly:
             events += _events(part)
         return events
 
-    def _take_back(self) -> list[Event | Landed | Again]:
+    def _take_back(self) -> list[Taken]:
         return [Rollback()] if self._handed_on else []
 
-    def _end(self, seq: int, message: Message, origin: int | None) -> list[Event | Landed | Again]:
+    def _end(self, seq: int, message: Message, origin: int | None) -> list[Taken]:
         group = message.group
         parts = self._held.get(group, {})
         undone = [] if group == self._handed_on else self._take_back()
@@ -120,8 +144,9 @@ class Assembly:
         self._wanted = ""
         previous = message.previous if origin is None else self.seq
         self.head, self.seq = seq if origin is None else origin, seq
-        events: list[Event | Landed | Again] = [e for each in whole for e in _events(each)]
-        landed = Landed(seq, previous, message.place, message.previous + 1)
+        self._chain, self.group = message.chain, group
+        events: list[Taken] = [e for each in whole for e in _events(each)]
+        landed = Landed(seq, previous, message.place, floor_of(message))
         return [*undone, *events, landed]
 
 

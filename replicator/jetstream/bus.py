@@ -245,7 +245,8 @@ def translated() -> Iterator[None]:
 
 
 def _refused(error: nats.js.errors.APIError) -> OutboxError:
-    said = f"{error.description} ({error.err_code})"
+    away = isinstance(error, nats.js.errors.ServiceUnavailableError)
+    said = f"{error.description} ({error.err_code})" if error.err_code else "no responders"
     if error.err_code in _NO_ROOM:
         return OutboxFull(
             "the stream is full; capture pauses, the binlog is the overflow",
@@ -268,7 +269,9 @@ def _refused(error: nats.js.errors.APIError) -> OutboxError:
         return OutboxUnavailable(
             "the stream of the outbox is not there", said, "`replicator tail` makes it"
         )
-    if error.code == 503:  # no leader, or none of the servers answers for the stream
+    if (
+        away or error.code == 503
+    ):  # no leader, its link is down, or none of the servers answers for the stream
         return OutboxUnavailable(
             "the NATS servers do not answer for the outbox now", said, "wait, or start more of them"
         )

@@ -10,6 +10,7 @@ from nats.js.api import StreamInfo
 from nats.js.errors import NotFoundError
 
 from replicator.jetstream.bus import Bus
+from replicator.jetstream.sources import held_stations
 from replicator.jetstream.stream import losing
 
 
@@ -22,6 +23,7 @@ class StreamFacts:
     ``losing``    settings by which it may drop rows by itself
     ``behind``    servers that hold a copy and are away, or have not got everything
     ``sources``   whose streams it sources, and seconds since each was last heard; a hub's
+    ``held``      stations whose reset was not finished
     """
 
     version: str
@@ -32,6 +34,7 @@ class StreamFacts:
     used: int = 0
     limit: int = 0
     sources: Sequence[tuple[str, float]] = ()
+    held: Sequence[str] = ()
 
 
 def stream_facts(bus: Bus, name: str) -> StreamFacts:
@@ -58,6 +61,7 @@ def stream_facts(bus: Bus, name: str) -> StreamFacts:
         info.state.bytes,
         max(info.config.max_bytes or 0, 0),
         [(one.name, (one.active or 0) / 1e9) for one in info.sources or []],
+        held_stations(info.config),
     )
 
 

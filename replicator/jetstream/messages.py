@@ -41,6 +41,8 @@ class Message:
     ``previous``  stream seq of the end of the group before; 0: there was none
     ``commit``    a source transaction ends with this change; always there at the group's end
     ``place``, ``writer``  at the end: how far reading the tables has come; who wrote it
+    ``chain``     of a leaf's stream, as seqs there may come again: made with its first group
+    ``follows``   group of the end with the seq ``previous``; both "": unknown, or no leaf
     """
 
     group: str
@@ -50,10 +52,37 @@ class Message:
     commit: Commit | None = None
     place: SnapshotPlace | None = None
     writer: str = ""
+    chain: str = ""
+    follows: str = ""
 
     @property
     def rows(self) -> int:
         return len(self.change.rows) if self.change else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """How far a reader has settled, as the leaf counts: what lies before a group, and the group.
+
+    ``seq``  smaller ones are before it; 0: unknown. ``chain``, ``follows``: as the group's end has
+    """
+
+    seq: int = 0
+    chain: str = ""
+    follows: str = ""
+
+    def misses(self, first: Message) -> bool:
+        """Whether something that is not settled is missing before the first message there is.
+
+        Of another chain than this nothing is settled.
+        """
+        begins = self.seq if first.chain == self.chain else 1
+        return self.seq > 0 and first.previous >= begins
+
+
+def floor_of(end: Message) -> Floor:
+    """Where the group with that end begins."""
+    return Floor(end.previous + 1, end.chain, end.follows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +122,10 @@ def headers(message: Message) -> dict[str, str]:
         found["Snapshot"] = json.dumps(json.loads(message.place.to_json()))  # in ASCII
     if message.writer:
         found["Writer"] = message.writer
+    if message.chain:
+        found["Chain"] = message.chain
+    if message.follows:
+        found["Follows"] = message.follows
     return {_PREFIX + name: value for name, value in found.items()}
 
 
@@ -140,6 +173,8 @@ def message_of(written: Mapping[str, str] | None, data: bytes | None) -> Message
             commit,
             SnapshotPlace.from_json(said.get("Snapshot")),
             said.get("Writer", ""),
+            said.get("Chain", ""),
+            said.get("Follows", ""),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise OutboxError(

@@ -25,6 +25,7 @@ from replicator.change import Value
 from replicator.errors import OutboxTaken
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.keys import entries
+from replicator.jetstream.messages import Floor
 from replicator.naming import token
 
 
@@ -55,14 +56,14 @@ class Shelf:
         """Of this reader's key, as it was written last."""
         return self._revision
 
-    def claim(self, *, anew: bool = False) -> int:
+    def claim(self, *, anew: bool = False) -> Floor:
         """Be the reader of this name from now on; another under the same name learns it.
 
-        Which seq of a leaf is not settled yet; 0: unknown.
+        What of a leaf is not settled yet.
         ``anew``  all that the stream holds is read again: nothing of it is settled
         """
 
-        async def ask(js: JetStreamContext) -> tuple[int, int]:
+        async def ask(js: JetStreamContext) -> tuple[int, Floor]:
             kv = await self._open(js)
             try:
                 value = (await kv.get(self._key)).value or b""
@@ -74,15 +75,16 @@ class Shelf:
             found = await kv.get(self._key)
             if found.revision != revision:  # the reader of before has just settled something
                 return await ask(js)
-            return revision, orjson.loads(value).get("leaf", 0)
+            return revision, _floor(value)
 
         self._revision, floor = self._bus.call(ask)
         return floor
 
-    def settle(self, seq: int, leaf: int = 0) -> int:
+    def settle(self, seq: int, leaf: Floor | None = None) -> int:
         """Messages with a smaller seq are not needed by this reader; which none needs any more.
 
-        ``leaf``  the same as the station's own server counts, where the stream is sourced from it
+        ``leaf``  the same as the station's own server counts, where the stream is sourced from it;
+                  the group that begins there is settled, too
 
         Raises OutboxTaken when another has claimed the name.
         """
@@ -91,7 +93,7 @@ class Shelf:
             kv = await self._open(js)
             stream = await js.stream_info(self._stream)
             made = str(stream.created)
-            value = orjson.dumps({"seq": seq, "made": made} | ({"leaf": leaf} if leaf else {}))
+            value = orjson.dumps({"seq": seq, "made": made} | _said(leaf or Floor()))
             try:
                 revision = await kv.update(self._key, value, last=self._revision)
             except KeyWrongLastSequenceError as error:
@@ -103,12 +105,15 @@ class Shelf:
         self._revision, floor = self._bus.call(ask)
         return floor
 
-    def leaf_floor(self) -> int:
-        """Smaller seqs of the leaf are settled by every reader at the hub; 0: unknown."""
+    def leaf_floors(self) -> dict[str, Floor]:
+        """How far each reader at the hub has settled what the leaf has, by its name as a token."""
 
-        async def ask(js: JetStreamContext) -> int:
-            readers = await self._readers(js)
-            return min((orjson.loads(said).get("leaf", 0) for said in readers), default=0)
+        async def ask(js: JetStreamContext) -> dict[str, Floor]:
+            try:
+                found = await entries(js, self._bucket, f"settled.{token(self._station)}.*")
+            except NotFoundError:  # nobody has read from the hub yet
+                return {}
+            return {key.rsplit(".", 1)[-1]: _floor(each.value) for key, each in found.items()}
 
         return self._bus.call(ask)
 
@@ -193,6 +198,17 @@ def _counting(said: bytes, made: str, last: int) -> int:
     value = orjson.loads(said)
     ours = value.get("made", made) == made and value["seq"] <= last + 1
     return int(value["seq"]) if ours else 0
+
+
+def _said(floor: Floor) -> dict[str, object]:
+    said = {"leaf": floor.seq, "chain": floor.chain, "follows": floor.follows}
+    return {key: value for key, value in said.items() if value}
+
+
+def _floor(value: bytes) -> Floor:
+    """Inverse of ``_said``."""
+    said = orjson.loads(value)
+    return Floor(said.get("leaf", 0), said.get("chain", ""), said.get("follows", ""))
 
 
 def _taken(reader: str, station: str) -> OutboxTaken:

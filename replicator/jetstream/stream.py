@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,14 @@ class StationStream:
 
         return self._bus.call(ask)
 
+    def next_end(self, start: int) -> Placed | None:
+        """The first end from a seq on, whether it counts or not."""
+
+        async def ask(js: JetStreamContext) -> Placed | None:
+            return await _end(js, self, start)
+
+        return self._bus.call(ask)
+
     def last(self) -> int:
         """Its seq; 0: there is none."""
         found = self.newest()
@@ -123,6 +132,13 @@ class StationStream:
             return await js.purge_stream(self.name, seq=before, subject=self.subjects.all)
 
         self._bus.call(ask)
+
+
+def chain_behind(stream: StationStream, end: Message | None) -> str:
+    """The chain that goes on behind an end; None: it begins. Only a leaf's has a name."""
+    if end is not None:
+        return end.chain
+    return secrets.token_hex(8) if stream.leaf else ""
 
 
 async def publish_parts(

@@ -25,7 +25,12 @@ from replicator.errors import OutboxBusy, OutboxError
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import Message, cut
 from replicator.jetstream.seal import refuse_sealed
-from replicator.jetstream.stream import StationStream, publish_end, publish_parts
+from replicator.jetstream.stream import (
+    StationStream,
+    chain_behind,
+    publish_end,
+    publish_parts,
+)
 from replicator.outbox.clock import Clock, parse, text
 from replicator.outbox.clock import now as wall_clock
 from replicator.outbox.packing import merged, pieces
@@ -38,10 +43,11 @@ _HEADERS_BYTES = 4_096  # room left for them in a message
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """``end``: seq of the last end that counts; ``last``: of the last that is there."""
+    """``end``, ``group``: of the last end that counts; ``last``: seq of the last that is there."""
 
     end: int
     last: int
+    group: str
 
 
 class JetStreamOutbox:
@@ -62,6 +68,7 @@ class JetStreamOutbox:
         self._name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._sending: Future[_Standing] | None = None
         self._known: _Standing | None = None
+        self._chain = ""
         self._position: Position | None = None
         self._place: SnapshotPlace | None = None
         self._committed_at = ""
@@ -120,7 +127,9 @@ class JetStreamOutbox:
             self._committed_at = text(commit.at)
         else:
             self._position, self._place, self._committed_at = None, None, ""
-        self._known = _Standing(head.seq, head.last)
+        before = head.end.message if head.end is not None else None
+        self._chain = chain_behind(self._stream, before)
+        self._known = _Standing(head.seq, head.last, before.group if before else "")
         return self._known
 
     # --- what capture does ---------------------------------------------------------------------
@@ -235,17 +244,22 @@ class JetStreamOutbox:
             known = self._load()
             self._spilled = True
         self._encode_held()
-        parts = [replace(part, previous=known.end) for part in self._ready]
+        parts = [self._tied(part, known) for part in self._ready]
         self._ready = []
         self._bus.call(lambda js: publish_parts(js, self._stream, parts))
 
     def _whole_group(self, known: _Standing) -> tuple[list[Message], Message]:
-        ready = [replace(message, previous=known.end) for message in self._ready]
+        ready = [self._tied(message, known) for message in self._ready]
         assert self._position is not None
         if not ready or ready[-1].commit is None or ready[-1].commit.position != self._position:
             at = Commit(self._position, parse(self._committed_at))
-            ready.append(Message(self._group, self._number + 1, known.end, None, at))
+            ready.append(self._tied(Message(self._group, self._number + 1, 0, None, at), known))
         return ready[:-1], replace(ready[-1], place=self._place, writer=self._name)
+
+    def _tied(self, message: Message, known: _Standing) -> Message:
+        """Behind the last end that counts."""
+        follows = known.group if self._stream.leaf else ""
+        return replace(message, previous=known.end, chain=self._chain, follows=follows)
 
     async def _send(
         self, js: JetStreamContext, known: _Standing, parts: Sequence[Message], end: Message
@@ -253,7 +267,7 @@ class JetStreamOutbox:
         if parts:
             await publish_parts(js, self._stream, parts)
         seq = await publish_end(js, self._stream, end, known.last)
-        return _Standing(seq, seq)
+        return _Standing(seq, seq, end.group)
 
     def _join(self) -> None:
         """Wait for the group on its way. Raises what it failed with."""

@@ -48,6 +48,7 @@ def test_where_all_is_well() -> None:
         (replace(GOOD, limit=0), "room", "warning"),
         (replace(GOOD, sources=[("A", 2.0), ("B", 90.0)]), "leaves", "warning"),
         (replace(GOOD, sources=[("A", 2.0)]), "leaves", "ok"),
+        (replace(GOOD, sources=[("A", 2.0)], held=["north"]), "leaves", "warning"),
     ],
 )
 def test_what_is_wrong_is_told(facts: StreamFacts, name: str, status: str) -> None:

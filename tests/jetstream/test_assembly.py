@@ -13,8 +13,8 @@ from zstandard import FRAME_HEADER, ZstdCompressor
 from replicator.change import Change, Commit, Op, Position, Rollback
 from replicator.errors import OutboxError
 from replicator.jetstream import assembly
-from replicator.jetstream.assembly import Again, Assembly, Landed
-from replicator.jetstream.messages import Message, body, headers, message_of
+from replicator.jetstream.assembly import Again, Assembly, Landed, Strange
+from replicator.jetstream.messages import Floor, Message, body, headers, message_of
 from replicator.naming import token
 from replicator.outbox.place import Healing, SnapshotPlace
 
@@ -131,11 +131,51 @@ def test_deleted_messages_are_told() -> None:
         torn.take(3, log[2][0], end=True)
 
 
+def end(group: str, previous: int, follows: str, chain: str = "c") -> Message:
+    return Message(group, 1, previous, change(1), at(1), chain=chain, follows=follows)
+
+
+def test_the_same_seqs_of_another_stream_of_the_leaf_are_left_out() -> None:
+    assembled = Assembly(7, 70, end=end("g7", 6, "g6"))
+    other = end("x8", 7, "x7", chain="d")
+    assert assembled.take(71, other, end=True, origin=8) == [Strange(other=True)]
+    far = end("x90", 89, "x89", chain="d")
+    assert assembled.take(72, far, end=True, origin=90) == [Strange(other=True)]
+    twice = end("g7", 6, "g6")
+    assert assembled.take(73, twice, end=True, origin=7) == [Strange(other=False)]
+    assert len(assembled.take(74, end("g8", 7, "g7"), end=True, origin=8)) > 1
+    with pytest.raises(OutboxError, match="missing"):
+        assembled.take(75, end("g10", 9, "g9"), end=True, origin=10)
+
+
+def test_a_leaf_that_fell_back_is_left_out_from_there_on() -> None:
+    assembled = Assembly(7, 70, end=end("g7", 6, "g6"))
+    fork, behind = end("x8", 7, "x7"), end("x9", 8, "x8")
+    assert assembled.take(71, fork, end=True, origin=8) == [Strange(other=True)]
+    assert assembled.take(72, behind, end=True, origin=9) == [Strange(other=True)]
+
+
+def test_what_a_reader_settled_says_which_beginning_is_enough() -> None:
+    floor = Floor(5, "c", "g4")
+    for first, enough in (
+        (end("g5", 4, "g4"), True),
+        (end("g6", 5, "g5"), False),
+        (end("x1", 0, "", chain="d"), True),
+        (end("x4", 3, "x3", chain="d"), False),
+    ):
+        if enough:
+            assert Assembly(None, 0, floor).take(1, first, end=True, origin=first.previous + 1)
+        else:
+            with pytest.raises(OutboxError, match="missing"):
+                Assembly(None, 0, floor).take(1, first, end=True, origin=first.previous + 1)
+
+
 @pytest.mark.parametrize(
     "message",
     [
         Message("g", 1, 0, None, at(4)),
         Message("g", 2, 9, change(1, 2)),
+        Message("g", 1, 9, None, at(4), chain="c", follows="f"),
         Message("g", 3, 9, Change("House", Op.DELETE, ("id", "address"), [(1, "ß\r\n\x00😀")]),
                 at(7), SnapshotPlace("Node", ("größe", 3), Healing(4, deletes=True)), "w/1"),
     ],

@@ -12,8 +12,9 @@ from demo.mariadbd import free_port
 from demo.natsd import PrivateNats
 from replicator.errors import OutboxError
 from replicator.jetstream.bus import Bus
-from replicator.jetstream.leaves import Trimmer, add_source
+from replicator.jetstream.leaves import Trimmer
 from replicator.jetstream.shelf import Shelf
+from replicator.jetstream.sources import add_source
 from replicator.jetstream.stream import StationStream
 from tests.contract.backends import JetStream, Sqlite, nodes, place, readings, write
 from tests.jetstream.test_feed import Settled, settle
