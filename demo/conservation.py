@@ -76,7 +76,8 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
     ``written`` in commit order at the station, with lanes; ``arrived`` in the order of the centre.
     Sending again is allowed: only a change's first arrival counts. So are changes that never came
     by themselves (folded into a later one of their row), and arrivals that the station's witness
-    did not see (rows from before it watched).
+    did not see (rows from before it watched). A change that was folded may come when its batch is
+    sent again in smaller ones: then the later one of its row must come again, too, behind it.
     """
     numbers: defaultdict[tuple[str, object], list[tuple[int, str]]] = defaultdict(list)
     latest: dict[str, Act] = {}
@@ -85,9 +86,13 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
             numbers[act.key, act.content].append((number, act.lane))
         latest[act.key] = act
     furthest: defaultdict[str, int] = defaultdict(lambda: -1)
+    newest: dict[str, tuple[int, object]] = {}  # of each row that came: number and content
+    owed: dict[str, object] = {}
     late: list[str] = []
     latest.clear()
     for act in arrived:
+        if act.key in owed and owed[act.key] == act.content:
+            del owed[act.key]
         again = act.key in latest and latest[act.key].content == act.content
         latest[act.key] = act
         waiting = numbers.pop((act.key, act.content), None) if not again else None
@@ -96,10 +101,15 @@ def reordered(written: Iterable[Act], arrived: Iterable[Act]) -> list[str]:
         # A row may take one value twice: then this arrival may be any of them that is in order.
         ahead = [(number, lane) for number, lane in waiting if number > furthest[lane]]
         if not ahead:
-            late.append(act.key)
+            number, content = newest.get(act.key, (-1, None))
+            if number > waiting[0][0]:
+                owed[act.key] = content
+            else:
+                late.append(act.key)
             continue
         (number, lane), *later = ahead
         furthest[lane] = number
+        newest[act.key] = (number, act.content)
         if later:
             numbers[act.key, act.content] = later
-    return late
+    return [*late, *owed]

@@ -125,3 +125,11 @@ def test_the_witnesses_see_both_sides_in_order(
         (keys[1], 0x40200000),
         (keys[1], "deleted"),
     ]
+
+
+def test_what_was_folded_may_come_when_its_batch_is_sent_again_in_pieces() -> None:
+    first, folded, later = put("a", 1), put("b", 1), put("b", 2)
+    written = [first, folded, THREE, later]
+    assert reordered(written, [first, THREE, later, first, folded, THREE, later]) == []
+    assert reordered(written, [first, THREE, later, first, folded, THREE]) == ["b"]
+    assert reordered(written, [first, later, THREE, later]) == [THREE.key]
