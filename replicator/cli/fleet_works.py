@@ -67,7 +67,7 @@ class Works:
                     self.error = work.error
                 if work.finished:
                     self._done.add(station)
-                if not work.finished:
+                else:
                     del self._works[station]  # it had lost the holding for a moment
         for station, epoch in held.items():
             if station not in self._works and self._session.believes():

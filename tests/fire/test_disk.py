@@ -49,6 +49,10 @@ def test_the_nth_operation_fails(field: Field, tmp_path: Path, name: str, why: s
     assert failed > 5
 
 
+class _Unfinished(AssertionError):
+    """Not all is done; what was done may still be right."""
+
+
 @pytest.mark.timeout(3600 if LONG else 300)
 @pytest.mark.parametrize("why", ["EIO", "ENOSPC"])
 @pytest.mark.parametrize("name", ["tail follows", "ship goes on"])
@@ -57,7 +61,7 @@ def test_a_daemon_goes_on_by_itself(field: Field, tmp_path: Path, name: str, why
     for number in _numbers(8 * STEPS[name], 12):
         try:
             told = _daemon(field, tmp_path / f"{number}", name, number, why, stop=3.0)
-        except AssertionError:  # slow, maybe, on a busy machine: one that is stuck stays so
+        except _Unfinished:  # slow, maybe, on a busy machine: one that is stuck stays so
             told = _daemon(field, tmp_path / f"{number} again", name, number, why, stop=30.0)
         if not told:
             break
@@ -77,7 +81,12 @@ def _daemon(
         opening = any(step.startswith(own) for step in told)
         assert ended.code == (7 if opening else 0), (number, told, ended.err)
         _finish(case, scenario.command, after_daemon=not opening)
-        case.judge(parked=scenario.parked)
+        try:
+            case.judge(parked=scenario.parked)
+        except AssertionError as error:
+            if scenario.command == "tail" or case.waiting().waiting_rows:
+                raise _Unfinished from error
+            raise
     return told
 
 
