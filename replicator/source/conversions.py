@@ -9,7 +9,6 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from replicator.change import Value
@@ -17,25 +16,17 @@ from replicator.source.values import damaged, shortest_float32, unsigned_zero
 
 _REMEMBERED = 65_536
 _FLOAT = struct.Struct("<f")
-_FLOAT_BITS, _FLOAT_BIAS = 23, 127
+FLOAT_BITS, _FLOAT_BIAS = 23, 127
 _DIGITS, _EXACT_POWER, _DENSE = 7, 22, 8.3
-_ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
+ROUNDED = 6755399441055744.0  # 1.5 * 2**52: adding it rounds a double to a whole number
 _DATE_SIGN = 0x400000
-_DATETIME = struct.Struct(">BI")
-_CLOCK_BITS, _LOW_DATE_BITS = 17, 15
+_CLOCK_BITS, _HALF_DAY_BITS = 17, 16
 _MINUTES = tuple(f"T{minute >> 6:02d}:{minute & 63:02d}" for minute in range(1 << 11))
 _SECONDS = tuple(f":{second:02d}" for second in range(1 << 6))
 
 
 class Conversions(dict[Any, Value]):
-    """A bounded memory of conversions, for cells one by one.
-
-    ``steady_bytes``  how many of a cell's first bytes must be the same in all rows of ``column``
-    ``rest``          the struct code that skips those
-    """
-
-    steady_bytes = 0
-    rest = ""
+    """A bounded memory of conversions."""
 
     def __init__(self, convert: Callable[[Any], Value]) -> None:
         super().__init__()
@@ -47,20 +38,19 @@ class Conversions(dict[Any, Value]):
         value = self[raw] = self._convert(raw)
         return value
 
-    def column(self, same: bytes, cells: Sequence[Any]) -> Sequence[Value]:  # noqa: ARG002  # for others
-        """Two or more cells of one column: the bytes that are the same in all, and the rest."""
-        converted: tuple[Value, ...] = itemgetter(*cells)(self)
-        return converted
 
-
-def floats() -> Conversions:
+class Floats(Conversions):
     """FLOAT cells, as their 32 bits, to the shortest decimal with the same bits."""
-    return Conversions(shortest_float)
+
+    def __init__(self) -> None:
+        super().__init__(shortest_float)
 
 
-def doubles() -> Conversions:
+class Doubles(Conversions):
     """DOUBLE cells: zero has no sign, as SELECT shows it."""
-    return Conversions(unsigned_zero)
+
+    def __init__(self) -> None:
+        super().__init__(unsigned_zero)
 
 
 class Datetimes(Conversions):
@@ -70,30 +60,32 @@ class Datetimes(Conversions):
     of second. The first three bytes, the same for half a day, leave 16 bits.
     """
 
-    steady_bytes = 3
-    rest = "3xH"
-
     def __init__(self) -> None:
         super().__init__(self._one)
         self._dates = Conversions(_date_text)
 
     def _one(self, cell: bytes) -> Value:
-        high, low = _DATETIME.unpack(cell)
-        date = self._dates[high << _LOW_DATE_BITS | low >> _CLOCK_BITS]
-        return f"{date}{_MINUTES[low >> 6 & 0x7FF]}{_SECONDS[low & 63]}"
+        return self._text(int.from_bytes(cell, "big"))
 
-    def column(self, same: bytes, cells: Sequence[int]) -> Sequence[Value]:
-        first = int.from_bytes(same, "big")
-        date, late = str(self._dates[first >> 1]), first & 1
-        clocks = _clocks(late)
-        return [date + clocks[cell] for cell in cells]
+    def _text(self, packed: int) -> str:
+        minute = _MINUTES[packed >> 6 & 0x7FF]
+        return f"{self._dates[packed >> _CLOCK_BITS]}{minute}{_SECONDS[packed & 63]}"
+
+    def texts(self, packed: Sequence[int]) -> list[Value]:
+        """Of one or more cells as numbers; fast where they are of the same half day."""
+        half_day = packed[0] >> _HALF_DAY_BITS
+        if half_day != min(packed) >> _HALF_DAY_BITS or half_day != max(packed) >> _HALF_DAY_BITS:
+            return list(map(self._text, packed))
+        date = str(self._dates[packed[0] >> _CLOCK_BITS])
+        clocks = _clocks(half_day & 1)
+        return [date + clocks[number & 0xFFFF] for number in packed]
 
 
 @lru_cache(maxsize=2)  # two megabytes each, the same for all columns
 def _clocks(late: int) -> Sequence[str]:
-    """The clock's text for each last two bytes, as a little-endian number."""
+    """The clock's text for each last 16 bits."""
     minutes = _MINUTES[late << 10 : (late + 1) << 10]
-    return [minute + _SECONDS[low & 63] for low in range(256) for minute in minutes[low >> 6 :: 4]]
+    return [minute + second for minute in minutes for second in _SECONDS]
 
 
 def shortest_float(bits: int) -> float:
@@ -101,13 +93,13 @@ def shortest_float(bits: int) -> float:
 
     Most values are decimals of up to seven digits. For those the nearest decimal with seven is a
     whole number over a power of ten: multiplied, rounded and divided, all exact in a double where
-    ``_SCALES`` has a factor.
+    ``SCALES`` has a factor.
     """
     raw = bits.to_bytes(4, "little")
     (value,) = _FLOAT.unpack(raw)
-    scale = _SCALES[bits >> _FLOAT_BITS & 0xFF]
+    scale = SCALES[bits >> FLOAT_BITS & 0xFF]
     if scale:
-        shown = ((value * scale + _ROUNDED) - _ROUNDED) / scale
+        shown = ((value * scale + ROUNDED) - ROUNDED) / scale
         if _FLOAT.pack(shown) == raw:
             return float(shown)
     return _one_float(value)
@@ -134,7 +126,7 @@ def _scale(exponent: int) -> float:
     return 10.0**places
 
 
-_SCALES = tuple(_scale(exponent) for exponent in range(256))
+SCALES = tuple(_scale(exponent) for exponent in range(256))
 
 
 def _date_text(signed: int) -> str:

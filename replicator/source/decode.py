@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from replicator.change import Change, Op, Row, Value
 from replicator.errors import Unsupported
 from replicator.source import tablemap as t
-from replicator.source.conversions import Conversions, Datetimes, doubles, floats
+from replicator.source.conversions import Conversions, Datetimes, Doubles, Floats
 from replicator.source.metadata import lenenc
-from replicator.source.runs import Runs
+from replicator.source.runs import Run, Runs, made
 from replicator.source.values import Reader, damaged
 
 WRITE = frozenset({23, 30})
@@ -31,6 +31,9 @@ _FIXED = {
     (t.FLOAT, False): "I", (t.FLOAT, True): "I", (t.DOUBLE, False): "d", (t.DOUBLE, True): "d",
     (t.DATETIME2, False): "5s", (t.DATETIME2, True): "5s",
 }  # fmt: skip
+
+_ILL = (IndexError, KeyError, struct.error, ValueError, Unsupported)
+_BULK = 4_096  # bytes of an event: a server that has more rows to tell fills it to 8,192
 
 Plan = Callable[[bytes, int, list[Row]], int]
 """Appends rows from an offset on that have one bitmap of NULLs; the offset behind them."""
@@ -46,6 +49,19 @@ class DecodedColumn:
     reader: Reader
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows that an event inserts, to be decoded together with those of other events."""
+
+    decoder: TableDecoder
+    runs: Sequence[Run]
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return sum(len(images) // layout.size for layout, images in self.runs)
+
+
 def _code(column: DecodedColumn) -> str | None:
     """The struct code of a column whose cells have a fixed size."""
     if column.mapped.type == t.DATETIME2 and column.mapped.meta:
@@ -55,7 +71,7 @@ def _code(column: DecodedColumn) -> str | None:
 
 def _conversions(columns: Sequence[DecodedColumn]) -> Mapping[int, Conversions]:
     """By place: what is to be made of the unpacked cells that are not yet values."""
-    of_type = {t.DATETIME2: Datetimes(), t.FLOAT: floats(), t.DOUBLE: doubles()}
+    of_type = {t.DATETIME2: Datetimes(), t.FLOAT: Floats(), t.DOUBLE: Doubles()}
     return {
         place: of_type[column.mapped.type]
         for place, column in enumerate(columns)
@@ -88,28 +104,51 @@ class TableDecoder:
         Raises Unsupported: a partial row image, or bytes that do not hold what they announce.
         """
         try:
-            images = self._images(kind, body)
-        except (IndexError, KeyError, struct.error, ValueError) as error:
-            detail = f"table {self.table}, event type {kind}: {error!r}"
-            raise damaged("a row event cannot be decoded", detail) from error
-        except Unsupported as error:
-            if self.table in error.detail:
-                raise
-            detail = f"table {self.table}: {error.detail}"
-            raise Unsupported(error.message, detail, error.hint) from error
+            at = self._begin(kind, body)
+            images = self._runs.rows(body, at) if self._runs else self._rows(body, at)
+        except _ILL as error:
+            raise self._ill(error) from error
         if kind in WRITE:
             return [Change(self.table, Op.INSERT, self.names, images)]
         if kind in DELETE:
             return [Change(self.table, Op.DELETE, self.names, images)]
         return self._updates(images)
 
-    def _images(self, kind: int, body: bytes) -> list[Row]:
+    def held(self, kind: int, body: bytes) -> Held | None:
+        """Rows of a bulk insert, found but not decoded yet; None: nothing to gain by that.
+
+        Raises as ``changes``.
+        """
+        if self._runs is None or kind not in WRITE or len(body) < _BULK:
+            return None
+        try:
+            return Held(self, self._runs.runs(body, self._begin(kind, body)))
+        except _ILL as error:
+            raise self._ill(error) from error
+
+    def inserts(self, groups: Sequence[Sequence[Held]]) -> list[Change]:
+        """A change for each group of what was held. Raises as ``changes``."""
+        try:
+            rows = made([[run for held in group for run in held.runs] for group in groups])
+        except _ILL as error:
+            raise self._ill(error) from error
+        return [Change(self.table, Op.INSERT, self.names, some) for some in rows]
+
+    def _ill(self, error: Exception) -> Unsupported:
+        if not isinstance(error, Unsupported):
+            return damaged("a row event cannot be decoded", f"table {self.table}: {error!r}")
+        if self.table in error.detail:
+            return error
+        return Unsupported(error.message, f"table {self.table}: {error.detail}", error.hint)
+
+    def _begin(self, kind: int, body: bytes) -> int:
+        """Where the rows begin."""
         at = 2 + self._head_sizes[kind]
         if (kind, body[2:at]) not in self._heads:
             at = self._behind_head(kind, body)
         if at >= len(body):
             raise IndexError("an event without rows")
-        return self._runs.rows(body, at) if self._runs else self._rows(body, at)
+        return at
 
     def _head_size(self, kind: int) -> int:
         """Between flags and rows, where there is no extra data: as in nearly every event."""

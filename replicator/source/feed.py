@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
-from replicator.change import Change
-from replicator.source.bounds import Begin, End
-from replicator.source.decode import TableDecoder
+from replicator.source.decode import Held, TableDecoder
 from replicator.source.endpoint import Endpoint
+from replicator.source.held import Item, decoded
 
 
 class Pause(Exception):
@@ -25,6 +25,7 @@ class Feed:
     ``deadline``     monotonic time to wait for more until
     ``until``        monotonic time to stop at although more is there
     ``found``        what came since the stream last looked, in order
+    ``holds``        some of that is not decoded yet
     ``rows``         decoded since ``begin``
     """
 
@@ -34,7 +35,8 @@ class Feed:
     max_rows: int = 10_000
     deadline: float = 0.0
     until: float = math.inf
-    found: list[Change | Begin | End] = field(default_factory=list)
+    found: list[Item | Held] = field(default_factory=list)
+    holds: bool = False
     rows: int = 0
 
     def begin(self, *, deadline: float, until: float, max_rows: int) -> None:
@@ -51,7 +53,24 @@ class Feed:
         """Enough is here."""
         return self.rows >= self.max_rows or len(self.found) >= self.max_rows
 
-    def take(self) -> list[Change | Begin | End]:
-        """What came since the last call."""
+    def hold(self, held: Held) -> None:
+        """Keep rows to decode them with what follows."""
+        self.found.append(held)
+        self.rows += held.count
+        self.holds = True
+
+    def take(self) -> list[Item]:
+        """What came since the last call.
+
+        Raises Unsupported at something that cannot be decoded; then what came before that is there
+        for another call.
+        """
         found, self.found = self.found, []
-        return found
+        if not self.holds:
+            return cast("list[Item]", found)
+        self.holds = False
+        ready, error = decoded(found)
+        if error is not None:
+            self.found += ready
+            raise error
+        return ready

@@ -2,7 +2,8 @@
 
 A row image is a bitmap of NULLs and the cells that are not NULL. Where all of these have a fixed
 size, rows with one bitmap stand at one stride, so a run of them is found by comparing every n-th
-byte and unpacked by one ``struct``: a long run column by column, a short one row by row.
+byte. Few rows are unpacked by one ``struct``, many column by column where numpy is installed
+(source.arrays).
 
 Layout: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Rows__event.html
 """
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain, repeat
-from typing import Any
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import chain
+from typing import Any, TypeAlias
 
 from replicator.change import Row
 from replicator.source.conversions import Conversions
 
-_LONG, _LONGEST = 24, 768  # rows that are taken column by column
-_STEP = 32  # a long run is unpacked with some of what follows it: fewer layouts to keep
+MANY = 200
+"""Rows from which on arrays are faster."""
 
 
 class Runs:
@@ -35,39 +38,53 @@ class Runs:
         self._layouts: dict[bytes, Layout] = {}
 
     def rows(self, body: bytes, at: int) -> list[Row]:
-        """The rows from an offset to the end. Raises IndexError where the last one is cut off.
-
-        Rows with the same NULLs are made together, wherever they stand.
-        """
+        """The rows from an offset to the end. Raises IndexError where the last one is cut off."""
         known = self._layouts.get(body[at : at + self._width])
         if known is not None and len(body) - at == known.size:  # a row alone, as loggers write
             return known.row(body, at)
-        order: list[tuple[Layout, int]] = []
-        parts: dict[Layout, list[bytes]] = {}
+        (rows,) = made([self.runs(body, at)])
+        return rows
+
+    def runs(self, body: bytes, at: int) -> list[Run]:
+        """Where in a body which layout begins and ends. Raises IndexError as ``rows``."""
+        found: list[Run] = []
         while at < len(body):
             nulls = body[at : at + self._width]
             layout = self._layouts.get(nulls) or self._layout(nulls)
             end = layout.end(body, at)
-            part = body[at:end]
-            order.append((layout, (end - at) // layout.size))
-            parts.setdefault(layout, []).append(part)
+            found.append((layout, body[at:end]))
             at = end
-        if len(order) == 1:
-            return layout.rows(part)
-        made = {layout: layout.rows(b"".join(some)) for layout, some in parts.items()}
-        taken = dict.fromkeys(made, 0)
-        rows: list[Row] = []
-        for layout, count in order:
-            first = taken[layout]
-            taken[layout] = first + count
-            rows += made[layout][first : first + count]
-        return rows
+        return found
 
     def _layout(self, nulls: bytes) -> Layout:
         if len(nulls) != self._width:
             raise IndexError("a null bitmap is cut off")
         layout = self._layouts[nulls] = Layout(nulls, self._codes, self._conversions)
         return layout
+
+
+def made(groups: Sequence[Sequence[Run]]) -> list[list[Row]]:
+    """The rows of each group. Those of one layout are made together, wherever they stand."""
+    images: dict[Layout, list[bytes]] = {}
+    for layout, image in chain.from_iterable(groups):
+        images.setdefault(layout, []).append(image)
+    rows = {layout: layout.rows(b"".join(some)) for layout, some in images.items()}
+    if len(groups) == len(rows) == 1:
+        return list(rows.values())
+    taken = dict.fromkeys(rows, 0)
+    return [_taken(group, rows, taken) for group in groups]
+
+
+def _taken(
+    group: Sequence[Run], rows: Mapping[Layout, list[Row]], taken: dict[Layout, int]
+) -> list[Row]:
+    """A group's rows; ``taken``: how many of each layout's rows have been, counted on here."""
+    found: list[Row] = []
+    for layout, images in group:
+        first = taken[layout]
+        taken[layout] = end = first + len(images) // layout.size
+        found += rows[layout][first:end]
+    return found
 
 
 class Layout:
@@ -77,28 +94,17 @@ class Layout:
         self, nulls: bytes, codes: Sequence[str], conversions: Mapping[int, Conversions]
     ) -> None:
         self._nulls = nulls
-        self._count = len(codes)
+        self._codes = codes
         self._places = [i for i in range(len(codes)) if not nulls[i // 8] >> (i % 8) & 1]
         self._conversions = {i: conversions[i] for i in self._places if i in conversions}
-        self._row = struct.Struct(f"<{len(nulls)}x" + "".join(codes[i] for i in self._places))
-        self._short = _compiled(self._count, self._places, self._conversions)
-        self._in_columns, self._steady = self._column_layout(codes)
-        self._long: dict[int, struct.Struct] = {}
+        self._row = struct.Struct(self._layout_before(len(codes)))
+        self._made = _compiled(len(codes), self._places, self._conversions)
+        self._many: Callable[[bytes], list[Row]] | None = None
         self.size = self._row.size
 
-    def _column_layout(self, codes: Sequence[str]) -> tuple[str, Mapping[int, Sequence[int]]]:
-        """Struct codes for columns, and by column the offsets of bytes that must stay the same."""
-        layout = f"{len(self._nulls)}x"
-        steady = {}
-        for place in self._places:
-            conversion = self._conversions.get(place)
-            if conversion is None or not conversion.steady_bytes:
-                layout += codes[place]
-                continue
-            offset = struct.calcsize("<" + layout)
-            steady[place] = range(offset, offset + conversion.steady_bytes)
-            layout += conversion.rest
-        return layout, steady
+    def _layout_before(self, column: int) -> str:
+        cells = "".join(self._codes[place] for place in self._places if place < column)
+        return f"<{len(self._nulls)}x{cells}"
 
     def end(self, body: bytes, at: int) -> int:
         """Behind the rows from an offset on that have this bitmap: one at least, all whole."""
@@ -115,48 +121,37 @@ class Layout:
 
     def row(self, body: bytes, at: int) -> list[Row]:
         """The one row at an offset."""
-        return self._short((self._row.unpack_from(body, at),))
+        return self._made((self._row.unpack_from(body, at),))
 
     def rows(self, images: bytes) -> list[Row]:
         """The rows of so many whole images."""
-        made: list[Row] = []
-        size, at = self.size, 0
-        while at < len(images):
-            count = min(self._alike(images, at), _LONGEST) if self._places else 0
-            by_column = count >= _LONG
-            part = images[at : at + size * (count if by_column else _LONG)]
-            made += self._by_column(part) if by_column else self._short(self._row.iter_unpack(part))
-            at += len(part)
-        return made
+        if len(images) < MANY * self.size:
+            return self._few(images)
+        if self._many is None:
+            self._many = self._by_column() if self._places and has_numpy() else self._few
+        return self._many(images)
 
-    def _alike(self, images: bytes, at: int) -> int:
-        """How many rows from here on can be taken by column."""
-        if len(images) - at < _LONG * self.size:
-            return 0
-        offsets = chain.from_iterable(self._steady.values())
-        same = (_leading(images[at + offset :: self.size]) for offset in offsets)
-        return min(same, default=_LONGEST)
+    def _few(self, images: bytes) -> list[Row]:
+        return self._made(self._row.iter_unpack(images))
 
-    def _by_column(self, images: bytes) -> Iterable[Row]:
-        count = len(images) // self.size
-        steps = -(-count // _STEP)
-        layout = self._long.get(steps) or self._layout_of(steps)
-        cells = layout.unpack_from(images.ljust(layout.size))
-        columns: list[Iterable[Any]] = [repeat(None)] * self._count
-        step = len(self._places)
-        for first, place in enumerate(self._places):
-            column = cells[first : count * step : step]
-            convert = self._conversions.get(place)
-            if convert is not None:
-                same = bytes(images[offset] for offset in self._steady.get(place, ()))
-                columns[place] = convert.column(same, column)
-            else:
-                columns[place] = column
-        return zip(*columns, strict=False)  # columns of NULLs have no end
+    def _by_column(self) -> Callable[[bytes], list[Row]]:
+        from replicator.source.arrays import ColumnArrays  # noqa: PLC0415  # it imports numpy
 
-    def _layout_of(self, steps: int) -> struct.Struct:
-        layout = self._long[steps] = struct.Struct("<" + self._in_columns * (steps * _STEP))
-        return layout
+        places = {
+            place: (self._codes[place], struct.calcsize(self._layout_before(place)))
+            for place in self._places
+        }
+        return ColumnArrays(self.size, places, self._conversions, len(self._codes)).rows
+
+
+Run: TypeAlias = tuple[Layout, bytes]
+"""Rows of one layout, as images one behind the other."""
+
+
+@lru_cache(maxsize=1)
+def has_numpy() -> bool:
+    """Whether the optional numpy is installed."""
+    return find_spec("numpy") is not None
 
 
 def _leading(column: bytes) -> int:

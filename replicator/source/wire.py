@@ -217,6 +217,9 @@ class DumpConnection(Connection):
         if kind in COMPRESSED_ROWS:
             kind, whole = plain_rows(kind, number + body)
             body = whole[len(number) :]
+        if held := decoder.held(kind, body):
+            self._feed.hold(held)
+            return True
         for change in decoder.changes(kind, body):
             self._feed.found.append(change)
             self._feed.rows += len(change.rows)
