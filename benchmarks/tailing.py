@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pymysqlreplication.row_event import WriteRowsEvent
 
-from benchmarks.capture import OURS, filled, library_reader
+from benchmarks.capture import filled, library_reader
 from benchmarks.figures import Figures, median_pair, seconds
 from benchmarks.outbox import row_by_row
 from benchmarks.sizes import Sizes
@@ -26,6 +26,7 @@ from replicator.source.snapshot import SnapshotReader
 from replicator.tail import Tail, TailSettings
 
 CLIENT = "mariadb-binlog"
+FIRST_ID = 7100
 
 
 def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path) -> None:
@@ -36,7 +37,8 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
     numbers = count()
 
     def ours() -> float:
-        return stretch.count / _tail(database, stretch, folder / str(next(numbers)))
+        number = next(numbers)
+        return stretch.count / _tail(database, stretch, folder / str(number), FIRST_ID + number)
 
     def plain() -> float:
         path = folder / f"plain{next(numbers)}.db"
@@ -53,16 +55,20 @@ def measure(figures: Figures, sizes: Sizes, server: PrivateMariaDB, folder: Path
 
 
 class _Source:
-    """The station's database from one place in its log on."""
+    """The station's database from one place in its log on.
 
-    def __init__(self, database: StationDatabase) -> None:
+    ``server_id``  of no reader before: the server makes the next one with the same wait 100 ms
+    """
+
+    def __init__(self, database: StationDatabase, server_id: int) -> None:
         self._database = database
+        self._server_id = server_id
 
     def now(self) -> Position:
         return self._database.now()
 
     def stream(self, start: Position) -> BinlogStream:
-        return BinlogStream(self._database.endpoint, server_id=OURS, start=start)
+        return BinlogStream(self._database.endpoint, server_id=self._server_id, start=start)
 
     def tables(self) -> SnapshotReader:
         return SnapshotReader(self._database.endpoint)
@@ -71,11 +77,11 @@ class _Source:
         return assess(self._database.endpoint, start)
 
 
-def _tail(database: StationDatabase, stretch: Stretch, outbox: Path) -> float:
+def _tail(database: StationDatabase, stretch: Stretch, outbox: Path, server_id: int) -> float:
     """Seconds until the stretch is committed; what closing the files takes is left out."""
     writer = OutboxWriter(outbox, "FULL")
     writer.begin_at(stretch.start, None)
-    tail = Tail(_Source(database), writer, TailSettings(outbox, ()))
+    tail = Tail(_Source(database, server_id), writer, TailSettings(outbox, ()))
     rows = 0
 
     def run() -> None:
