@@ -79,7 +79,8 @@ def _floats(images: Images, offset: int, memory: Conversions) -> list[Value]:
     bits = np.ascontiguousarray(images.cells(_U4, offset))
     values = bits.view(_F4)
     scale = _SCALES[bits >> _FRACTION & _EXPONENT]
-    shown = (values.astype(np.float64) * scale + ROUNDED - ROUNDED) / scale
+    with np.errstate(invalid="ignore"):  # what is no number is refused below
+        shown = (values.astype(np.float64) * scale + ROUNDED - ROUNDED) / scale
     unsure = np.flatnonzero(shown.astype(np.float32) != values)
     made: list[Value] = shown.tolist()
     for place, cell in zip(unsure.tolist(), bits[unsure].tolist(), strict=True):
