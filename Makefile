@@ -74,5 +74,5 @@ packages:
 # An environment that was left half made has no pip: then begin anew.
 $(READY): setup.cfg pyproject.toml | packages
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[central,web,certificate,jetstream,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[central,web,certificate,jetstream,fast,dev]'
 	@touch $@
