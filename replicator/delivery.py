@@ -65,6 +65,19 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of one sender's requests, in which the outcome of each is known before the next.
+
+    ``sender``  32 hexadecimal digits, made at random for each destination's file
+    ``number``  from 1 on, larger with every turn: a destination that knows turns refuses smaller
+                ones, so a request that was given up and arrives after all changes nothing there
+    """
+
+    sender: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """Stored at the destination, known from its answer or from a look-up there."""
 

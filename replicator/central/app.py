@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from replicator.central.auth import is_loopback
 from replicator.central.engine import open_engine
-from replicator.central.fence import Marks
+from replicator.central.marks import Marks
 from replicator.central.page import page
 from replicator.central.problems import Problem
 from replicator.central.rest import answer, rest
@@ -59,6 +59,8 @@ def _problem(problem: Problem) -> Response:
     headers = {}
     if problem.rejected is not None:
         said["rejected"] = problem.rejected
+    if problem.turn is not None:
+        said["turn"] = problem.turn
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
         log.warning("answered %s: %s", problem.status, _cause(problem))

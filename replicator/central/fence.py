@@ -1,64 +1,78 @@
-"""Fencing: of a station's holders only the newest is heard.
+"""Fencing: of a station's holders only the newest is heard, of a sender nothing that is late.
 
-Where several shippers take turns at a station, each request that changes something says by whom and
-in which holding: ``Replicator-Station``, ``Replicator-Epoch``. The rules this file keeps:
-  * the highest epoch of each station is a mark that never falls; a smaller one is refused;
-  * that is decided in the transaction that stores, under the mark's row lock: what an older holder
-    sent is stored before a newer one was first heard of, or never;
-  * a newer epoch raises the mark before anything else, so also where nothing is stored.
+Where several shippers share stations, each request that changes something says by whom and in which
+holding: ``Replicator-Station``, ``Replicator-Epoch``. Whoever has given a request up, not knowing
+whether it was stored, begins a new turn before it sends another: ``Replicator-Turn``. Both are
+marks that never fall (central.marks).
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from replicator.central.bulk import now
+from replicator.central.marks import Claim
 from replicator.central.problems import Problem
-from replicator.central.schema import HOLDING
+from replicator.central.schema import HOLDING, TURN
 from replicator.central.store import Database
 from replicator.central.tokens import Caller
-from replicator.delivery import Holder
+from replicator.delivery import Holder, Turn
 
-STATION_HEADER, EPOCH_HEADER, SEQ_HEADER = (
+STATION_HEADER, EPOCH_HEADER, SEQ_HEADER, TURN_HEADER = (
     "Replicator-Station",
     "Replicator-Epoch",
     "Replicator-Seq",
+    "Replicator-Turn",
 )
 log = logging.getLogger(__name__)
 
+_TURN = re.compile(r"([0-9a-f]{32})/([0-9]{1,19})", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _MOST = 2**63 - 1
 _LONGEST = 255
-_REMEMBERED = 100_000  # stations, some ten MiB
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the headers say: ``seq`` of the last entry in the request, where the holder told it."""
 
-    holder: Holder
+    holder: Holder | None
     seq: int | None
+    turn: Turn | None
 
 
-def said(headers: Mapping[str, str]) -> Said | None:
-    """The holder that a request comes from; None where it names none. Raises Problem 400."""
+def said(headers: Mapping[str, str]) -> Said:
+    """Whom a request comes from. Raises Problem 400."""
     headers = {name.lower(): value for name, value in headers.items()}
-    station, epoch = headers.get(STATION_HEADER.lower()), headers.get(EPOCH_HEADER.lower())
+    turn, seq = headers.get(TURN_HEADER.lower()), headers.get(SEQ_HEADER.lower())
+    return Said(
+        _holder(headers.get(STATION_HEADER.lower()), headers.get(EPOCH_HEADER.lower())),
+        None if seq is None else _number(SEQ_HEADER, seq, 0),
+        None if turn is None else _turn(turn),
+    )
+
+
+def _holder(station: str | None, epoch: str | None) -> Holder | None:
     if station is None and epoch is None:
         return None
     if station is None or epoch is None:
         raise _bad(f"{STATION_HEADER} and {EPOCH_HEADER} come together")
-    seq = headers.get(SEQ_HEADER.lower())
-    holder = Holder(_name(station), _number(EPOCH_HEADER, epoch, 1))
-    return Said(holder, None if seq is None else _number(SEQ_HEADER, seq, 0))
+    return Holder(_name(station), _number(EPOCH_HEADER, epoch, 1))
+
+
+def _turn(text: str) -> Turn:
+    found = _TURN.fullmatch(text)
+    if found is None:
+        raise _bad(f"{TURN_HEADER} is not 32 hexadecimal digits, a slash and a number")
+    return Turn(found[1], _number(TURN_HEADER, found[2], 1))
 
 
 def _name(text: str) -> str:
@@ -91,29 +105,16 @@ def check_speaker(caller: Caller, holder: Holder) -> None:
         raise Problem(403, "not-your-station", detail)
 
 
-def guard(said: Said) -> Callable[[Connection], None]:
-    """For Database.guarded: raises Problem 409 where a newer holder was heard of."""
-    return lambda connection: _admit(connection, said)
-
-
-class Marks:
-    """Raises the mark before a newer holder's first request; remembers for which it was done."""
-
-    def __init__(self) -> None:
-        self._raised: dict[str, int] = {}
-
-    def reach(self, database: Database, said: Said) -> None:
-        """The mark is at least this holder's from now on. Raises Problem 409, 503."""
+def claims(said: Said) -> list[Claim]:
+    """What a request is held to (marks). Refused are 409 ``superseded`` and 409 ``late``."""
+    found = []
+    if said.holder is not None:
         holder = said.holder
-        if self._raised.get(holder.station) == holder.epoch:
-            return
-        try:
-            database.write(lambda c: _admit(c, said), references=False)
-        except sa.exc.IntegrityError:  # the station's first two at once: now there is a mark
-            database.write(lambda c: _admit(c, said), references=False)
-        if len(self._raised) >= _REMEMBERED:
-            self._raised = {}
-        self._raised[holder.station] = holder.epoch
+        refusal = partial(_superseded, holder, said.seq)
+        found.append(Claim(HOLDING, holder.station, holder.epoch, refusal))
+    if said.turn is not None:
+        found.append(Claim(TURN, said.turn.sender, said.turn.number, partial(_late, said.turn)))
+    return found
 
 
 def forget(engine: Engine, pattern: str) -> int:
@@ -132,28 +133,17 @@ def forget(engine: Engine, pattern: str) -> int:
     return Database(engine).write(work, references=False)
 
 
-def _admit(connection: Connection, said: Said) -> None:
-    """Lock the station's mark, and raise it where this holder is newer. Raises Problem 409."""
-    holder = said.holder
-    mine = HOLDING.c.station == holder.station
-    newest = connection.execute(sa.select(HOLDING.c.epoch).where(mine).with_for_update()).scalar()
-    if newest == holder.epoch:
-        return
-    if newest is not None and newest > holder.epoch:
-        raise _superseded(said, newest)
-    row = {"epoch": holder.epoch, "since": now()}
-    if newest is None:
-        connection.execute(sa.insert(HOLDING).values({**row, "station": holder.station}))
-    else:
-        connection.execute(sa.update(HOLDING).where(mine).values(row))
-
-
-def _superseded(said: Said, newest: int) -> Problem:
-    holder = said.holder
-    until = "" if said.seq is None else f", up to entry {said.seq},"
+def _superseded(holder: Holder, seq: int | None, newest: int) -> Problem:
+    until = "" if seq is None else f", up to entry {seq},"
     detail = (
         f"{holder.station!r} is held with epoch {newest} by now;"
         f" this request{until} comes with epoch {holder.epoch}"
     )
     log.info("refused: %s", detail)
     return Problem(409, "superseded", detail)
+
+
+def _late(turn: Turn, newest: int) -> Problem:
+    detail = f"its sender is at turn {newest} by now; this request comes with turn {turn.number}"
+    log.info("refused: %s (sender %s)", detail, turn.sender)
+    return Problem(409, "late", detail, turn=newest)

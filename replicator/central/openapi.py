@@ -268,6 +268,10 @@ def _holder() -> Json:
             "The holding. Smaller than one that was seen of this station: 409.",
             {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
         ),
+        fence.TURN_HEADER: (
+            "The sender, and its turn. Smaller than one that was seen of this sender: 409.",
+            {"type": "string", "pattern": "^[0-9a-f]{32}/[0-9]{1,19}$"},
+        ),
         fence.SEQ_HEADER: (
             "The outbox's last entry in the request.",
             {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},

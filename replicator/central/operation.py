@@ -17,7 +17,8 @@ MEANINGS = {
     403: "The token is another station's than the one that is spoken for.",
     404: "There is no such path or row.",
     405: "Not a number: this is the path of something else, which does not take the method.",
-    409: "A newer holder delivers this station by now; nothing was stored.",
+    409: "A newer holder delivers this station by now, or its sender has given this request up;"
+    " nothing was stored.",
     413: "The body, what it inflates to, or the number of its rows is over the limit.",
     415: "The body's Content-Encoding is not known here.",
     422: "A row cannot be stored, or not be deleted.",
@@ -37,7 +38,7 @@ CODES: Mapping[int, tuple[str, ...]] = MappingProxyType(
         403: ("not-your-station",),
         404: ("no-slash", "unknown-type", "no-id", "no-such-row", "not-found"),
         405: ("method-not-allowed",),
-        409: ("superseded",),
+        409: ("superseded", "late"),
         413: ("too-large",),
         415: ("unsupported-encoding",),
         422: (
@@ -112,6 +113,11 @@ def _error(status: int) -> Json:
             "type": "array",
             "items": reference("Rejected"),
             "description": "The first ten bad rows of a refused batch.",
+        }
+    if status == 409:
+        properties["turn"] = {
+            "type": "integer",
+            "description": "Of a late one's sender.",
         }
     return of(properties, required=("error", "detail"))
 

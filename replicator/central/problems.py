@@ -10,6 +10,7 @@ class Problem(Exception):
 
     ``retry_after``  seconds, sent as a header with 503
     ``rejected``     the first bad rows of a refused batch
+    ``turn``         of the sender, the newest, where a request of an older one was refused
     """
 
     def __init__(
@@ -20,6 +21,7 @@ class Problem(Exception):
         *,
         retry_after: int | None = None,
         rejected: list[dict[str, object]] | None = None,
+        turn: int | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
@@ -27,6 +29,7 @@ class Problem(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.rejected = rejected
+        self.turn = turn
 
 
 @dataclass(frozen=True, slots=True)

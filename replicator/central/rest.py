@@ -14,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from replicator import __version__
-from replicator.central import bulk, digests, fence, listing, resources, stations, summaries
+from replicator.central import bulk, digests, fence, listing, marks, resources, stations, summaries
 from replicator.central.auth import authenticate
 from replicator.central.body import decode, too_large, unwrapped
 from replicator.central.filters import parse_query
@@ -38,6 +38,7 @@ FEATURES = (
     "columns",
     "heartbeats",
     "holders",
+    "turns",
 )
 RECEIPT_HEADER = "X-Replicator-Receipt"
 SIGNATURE_HEADER = "X-Replicator-Central"  # a client tells this server from the original by it
@@ -120,14 +121,15 @@ def _who() -> Response | None:
 
 def _fence() -> None:
     said = fence.said(dict(request.headers))
-    if said is None:
-        return
-    fence.check_speaker(g.caller, said.holder)
-    marks: fence.Marks = current_app.extensions["replicator-marks"]
-    marks.reach(_database(), said)
-    g.station = said.holder.station
-    g.caller = Caller(g.station)
-    g.database = _database().guarded(fence.guard(said))
+    if said.holder is not None:
+        fence.check_speaker(g.caller, said.holder)
+        g.station = said.holder.station
+        g.caller = Caller(g.station)
+    claims = fence.claims(said)
+    if claims:
+        known: marks.Marks = current_app.extensions["replicator-marks"]
+        known.reach(_database(), claims)
+        g.database = _database().guarded(marks.guard(claims))
 
 
 def _method(taken: tuple[str, ...]) -> Response | None:

@@ -24,7 +24,8 @@ from sqlalchemy.dialects import postgresql
 from replicator import model
 from replicator.central.columns import HASH, TimeText, utf8
 
-SCHEMA_VERSION = 2  # 2: fleet_token, holding. What does not fence must not write beside what does
+# 2: fleet_token, holding; 3: turn. What does not fence must not write beside what does.
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,15 @@ HOLDING = sa.Table(
     METADATA,
     sa.Column("station", utf8(255), primary_key=True),
     sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("since", TimeText(), nullable=False),
+    **_OPTIONS,
+)
+# Of each sender the highest turn seen, and since when.
+TURN = sa.Table(
+    "turn",
+    METADATA,
+    sa.Column("sender", sa.String(32), primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("since", TimeText(), nullable=False),
     **_OPTIONS,
 )

@@ -28,6 +28,7 @@ from replicator.sink.dialect import Dialect
 from replicator.sink.judge import failure
 from replicator.sink.link import Link
 from replicator.sink.rest import Address, Rest
+from replicator.sink.speaker import Speaker
 
 _LOG = logging.getLogger("replicator.ship")
 _JSON = {"Content-Type": "application/json"}
@@ -94,7 +95,7 @@ class Heart:
 
     def _sent(self) -> str:
         """Why the destination did not take it, or ""."""
-        link = Link(Rest(self._address, self._holder))
+        link = Link(Rest(self._address, Speaker(self._holder)))
         try:
             self._dialect = self._dialect or link.dialect
             path, body = told(

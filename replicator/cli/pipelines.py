@@ -23,6 +23,7 @@ from replicator.outbox.reader import OutboxReader
 from replicator.outbox.status import StatusBoard
 from replicator.outbox.store import OUTBOX_FILE, open_store
 from replicator.outbox.traffic import Traffic
+from replicator.outbox.turns import Turns
 from replicator.ship import Ship, ShipSettings
 from replicator.sink.beat import phase
 from replicator.sink.bulk import BulkSender
@@ -35,6 +36,7 @@ from replicator.sink.meter import MeteredRest
 from replicator.sink.pace import Pace
 from replicator.sink.resolver import RemoteResolver
 from replicator.sink.rest import Address
+from replicator.sink.speaker import Speaker
 from replicator.source.binlog import BinlogStream, current_position
 from replicator.source.endpoint import Endpoint
 from replicator.source.loss import Loss, assess
@@ -164,6 +166,7 @@ class Delivering:
         self.watch = DeliveryWatch(destination.name, self.deliveries, self.outbox, self._look)
         traffic = Traffic(self.deliveries.database, self.deliveries.path)
         self.allowance = Allowance(destination, traffic)
+        self._turns = Turns(self.deliveries.database, self.deliveries.path)
         self._mappings = Mappings(self.deliveries.database, self.deliveries.path)
         self._destination = destination
         self._holder = holder
@@ -178,7 +181,8 @@ class Delivering:
     def ship(self) -> Ship:
         """The pipeline; on a new connection after ``disconnect``. Nothing is sent by asking."""
         if self._ship is None:
-            rest = MeteredRest(address(self._destination), self._spend, self._holder, self._allowed)
+            speaker = Speaker(self._holder, self._turns.begin)
+            rest = MeteredRest(address(self._destination), self._spend, speaker, self._allowed)
             self._link = link = Link(rest)
             directory = Directory(link)
             bulk = BulkSender(link, directory)

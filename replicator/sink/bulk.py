@@ -147,7 +147,7 @@ class BulkSender:
     def _send(self, content: Content) -> Stored | Failure:
         began = self._monotonic()
         rest, headers = self._link.rest, content.headers
-        if rest.holder is not None and content.seq is not None:
+        if rest.speaker.holder is not None and content.seq is not None:
             headers = {**headers, "Replicator-Seq": str(content.seq)}
         reply = rest.call("POST", "bulk/", content.body, headers)
         content.codec.exchanged(content.raw_bytes, self._monotonic() - began)

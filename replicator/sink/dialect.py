@@ -14,7 +14,7 @@ from replicator.sink.judge import Bad, Denied, Reply, Wait, failure, rows_of, wo
 SIGNATURE_HEADER = "x-replicator-central"
 PROBE_TABLE = "SensorType"
 # Features that are used where both sides have them.
-COLUMNS, ZSTD, HEARTBEATS, HOLDERS = "columns", "zstd", "heartbeats", "holders"
+COLUMNS, ZSTD, HEARTBEATS, HOLDERS, TURNS = "columns", "zstd", "heartbeats", "holders", "turns"
 _NEEDED = frozenset({"receipts", "delete", "sensor-get", "idempotent-create"})
 
 
@@ -32,6 +32,7 @@ class Dialect:
     ``zstd``            reads Zstandard
     ``heartbeats``      keeps what a station says of itself; else there is only ``pushstatus/``
     ``fences``          refuses what a superseded holder of a station sends
+    ``turns``           refuses what its sender has given up, should it arrive after all
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dialect:
     zstd: bool = False
     heartbeats: bool = False
     fences: bool = False
+    turns: bool = False
 
 
 _ALL = frozenset(TABLES)
@@ -92,13 +94,14 @@ def _ours(said: dict[str, object], reply: Reply) -> Dialect | Denied:
     if missing:
         lacking = ", ".join(missing)
         return Denied("the central server is too old", f"it lacks {lacking}", "update it")
-    told = {name: name in can for name in (COLUMNS, ZSTD, HEARTBEATS, HOLDERS)}
+    told = {name: name in can for name in (COLUMNS, ZSTD, HEARTBEATS, HOLDERS, TURNS)}
     return replace(
         OURS,
         columns=told[COLUMNS],
         zstd=told[ZSTD],
         heartbeats=told[HEARTBEATS],
         fences=told[HOLDERS],
+        turns=told[TURNS],
     )
 
 

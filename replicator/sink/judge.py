@@ -22,6 +22,7 @@ _PATIENCE = frozenset({408, 425, 429, 502, 503, 504, 507})
 _CREDENTIALS = frozenset({401, 403})
 _ROWS = frozenset({400, 409, 422, 500})
 _LONGEST_WAIT = 86_400.0
+_LAST_TURN = 1 << 62
 _WORDS = 200
 
 
@@ -108,6 +109,15 @@ def superseded(reply: Reply) -> str | None:
     said = reply.json() if reply.status == 409 else None
     known = isinstance(said, dict) and said.get("error") == "superseded"
     return words(reply) if known else None
+
+
+def late(reply: Reply) -> int | None:
+    """The newest turn of whose requests a server takes some, where it refuses this; None: no."""
+    said = reply.json() if reply.status == 409 else None
+    if not isinstance(said, dict) or said.get("error") != "late":
+        return None
+    turn = said.get("turn")
+    return turn if type(turn) is int and 0 < turn <= _LAST_TURN else None
 
 
 def judged_bulk(reply: Reply, rows: int, *, receipts: bool) -> Stored | Failure:

@@ -32,6 +32,7 @@ class Link:
             if isinstance(found, Wait | Denied):
                 raise self.error(found)
             self._dialect = found
+            self.rest.speaker.fenced = found.turns
         return self._dialect
 
     def ensure_well(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from replicator.delivery import Holder
 from replicator.sink.judge import Reply
 from replicator.sink.rest import Address, Rest
+from replicator.sink.speaker import Speaker
 
 _OWN_HEADERS = 200  # host, user agent, accept …: what requests adds to each request, about
 
@@ -29,10 +29,10 @@ class MeteredRest(Rest):
         self,
         address: Address,
         spend: Callable[[int], None] = _unheard,
-        holder: Holder | None = None,
+        speaker: Speaker | None = None,
         allowed: Callable[[], None] = _allowed,
     ) -> None:
-        super().__init__(address, holder)
+        super().__init__(address, speaker)
         self._spend = spend
         self._allowed = allowed
         self.sent = 0
@@ -48,7 +48,7 @@ class MeteredRest(Rest):
         """As Rest's; and raises what ``allowed`` does."""
         self._allowed()
         size = len(method) + len(path) + len(body or b"") + _size(headers or {})
-        size += _size(self.held(method))
+        size += _size(self.speaker.headers(method))
         size += _OWN_HEADERS + len(self.address.token)
         self.sent += size
         self._spend(size)

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import clear_frames
-from urllib.parse import quote
 
 import requests
 import urllib3
 
 from replicator import __version__
-from replicator.delivery import Holder
-from replicator.errors import DestinationRefused, DestinationUnavailable, HoldingLost
-from replicator.sink.judge import Reply, superseded
+from replicator.errors import DestinationRefused, DestinationUnavailable
+from replicator.sink.judge import Reply
+from replicator.sink.speaker import Speaker
 from replicator.sink.timed import Line, TimedSession
 
 MOST_BYTES = 16 << 20
@@ -39,14 +38,6 @@ class Address:
     connect_timeout: float = 10.0
 
 
-def held_by(holder: Holder | None) -> dict[str, str]:
-    """The headers that name a holder: station names may be in any script."""
-    if holder is None:
-        return {}
-    station = quote(holder.station, safe="")
-    return {"Replicator-Station": station, "Replicator-Epoch": str(holder.epoch)}
-
-
 class _Bearer(requests.auth.AuthBase):
     """Also without a token: else requests would look into ~/.netrc."""
 
@@ -62,13 +53,12 @@ class _Bearer(requests.auth.AuthBase):
 class Rest:
     """One connection, kept alive. ``requests`` and ``bytes_sent`` (bodies) count what it cost.
 
-    ``holder``  whom requests that change something are from; None: nobody takes turns
+    ``speaker``  whom requests that change something are from
     """
 
-    def __init__(self, address: Address, holder: Holder | None = None) -> None:
+    def __init__(self, address: Address, speaker: Speaker | None = None) -> None:
         self.address = address
-        self.holder = holder
-        self._held = held_by(holder)
+        self.speaker = speaker or Speaker()
         self.requests = 0
         self.bytes_sent = 0
         self._session = TimedSession()
@@ -90,6 +80,7 @@ class Rest:
 
         Raises DestinationUnavailable: no connection, no whole answer in time, one too large.
         DestinationRefused: a token that no header can carry. HoldingLost: another holder is newer.
+        OutboxFull, OutboxBusy: a turn could not begin; then nothing was sent.
         """
         token = self.address.token
         if not (token.isascii() and token.isprintable()):
@@ -97,7 +88,8 @@ class Rest:
             raise DestinationRefused("the token cannot be sent", self.address.url, hint)
         self.requests += 1
         self.bytes_sent += len(body or b"")
-        named = {**self.held(method), **(headers or {})}
+        named = {**self.speaker.headers(method), **(headers or {})}
+        self.speaker.sends(method)
         try:
             status, found, content = self._exchange(method, path, body, named)
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
@@ -107,23 +99,8 @@ class Rest:
             hint = "nothing is lost; it is tried again"
             raise self._unavailable("the central server cannot be reached", error, hint) from error
         reply = self._without_token(Reply(status, found, content))
-        lost = superseded(reply) if self.holder is not None else None
-        if lost is not None:
-            raise self._lost(lost)
+        self.speaker.heard(method, reply, self.address.url)
         return reply
-
-    def held(self, method: str) -> Mapping[str, str]:
-        """The headers that say whom a request is from: of each that may change something."""
-        return {} if method == "GET" else self._held
-
-    def _lost(self, words: str) -> HoldingLost:
-        assert self.holder is not None
-        return HoldingLost(
-            f"another shipper delivers {self.holder.station} by now",
-            f"{self.address.url}: {words}",
-            "nothing to do where that one runs: it sends what this one had not delivered. Where the"
-            " leases were lost and begin anew: `replicator central --forget-holders STATION`",
-        )
 
     @contextmanager
     def meanwhile(self, work: Callable[[], None]) -> Iterator[None]:

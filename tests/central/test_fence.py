@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from replicator.central import fence
 from replicator.central.engine import open_engine
+from replicator.central.marks import Claim, Marks, guard
 from replicator.central.packed import CONTENT_TYPE
 from replicator.central.problems import Problem
-from replicator.central.schema import CENTRAL_SCHEMA, FLEET_TOKEN, HOLDING
+from replicator.central.schema import CENTRAL_SCHEMA, FLEET_TOKEN, HOLDING, TURN
 from replicator.central.settings import CentralSettings
 from replicator.central.store import Database
 from replicator.central.tokens import create_fleet_token, create_token, revoke_fleet_tokens
@@ -37,6 +38,10 @@ COLUMNS = ("time", "nodeId", "type", "locationId", "value")
 def held(epoch: int, station: str = "station-7", **more: str) -> dict[str, str]:
     named = {"Replicator-Station": quote(station, safe=""), "Replicator-Epoch": str(epoch)}
     return {**named, **more}
+
+
+def held_claims(holder: Holder) -> list[Claim]:
+    return fence.claims(fence.Said(holder, None, None))
 
 
 def columns(row: Row) -> bytes:
@@ -192,11 +197,11 @@ def test_what_an_older_holder_is_storing_comes_first_or_not_at_all(database_url:
         order.append("old stored")
 
     def newer() -> None:
-        fence.Marks().reach(database, fence.Said(new, None))
+        Marks().reach(database, held_claims(new))
         order.append("new heard")
 
-    fence.Marks().reach(database, fence.Said(old, None))
-    guarded = database.guarded(fence.guard(fence.Said(old, None)))
+    Marks().reach(database, held_claims(old))
+    guarded = database.guarded(guard(held_claims(old)))
     with ThreadPoolExecutor(2) as pool:
         storing = pool.submit(guarded.write, slow, references=False)
         assert inside.wait(30)
@@ -251,10 +256,10 @@ def test_a_request_is_heard_exactly_when_none_newer_was(requests: list[Any]) -> 
     """``anew``: by a server that was started anew; ``fails``: its rows are not stored."""
     with TemporaryDirectory() as folder:
         database = Database(open_engine(f"sqlite:///{Path(folder) / 'central.db'}"))
-        marks, newest = fence.Marks(), {"a": 0, "b": 0}
+        marks, newest = Marks(), {"a": 0, "b": 0}
         for station, epoch, anew, fails in requests:
-            marks = fence.Marks() if anew else marks
-            said, stored, refused = fence.Said(Holder(station, epoch), None), list[int](), 0
+            marks = Marks() if anew else marks
+            said, stored, refused = held_claims(Holder(station, epoch)), list[int](), 0
 
             def work(_connection: object, fails: bool = fails, stored: list[int] = stored) -> None:
                 stored.append(1)
@@ -263,7 +268,7 @@ def test_a_request_is_heard_exactly_when_none_newer_was(requests: list[Any]) -> 
 
             try:
                 marks.reach(database, said)
-                database.guarded(fence.guard(said)).write(work, references=False)
+                database.guarded(guard(said)).write(work, references=False)
             except Problem as problem:
                 refused = problem.status
             assert refused == ((422 if fails else 0) if stored else 409)
@@ -290,18 +295,24 @@ def test_marks_can_be_forgotten_where_epochs_begin_anew(central: Client) -> None
     assert [send(central, 1), send(central, 5), send(central, 1)] == [200, 200, 409]
 
 
-def test_a_database_of_the_version_before_gets_its_tables(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "lacks"), [(1, (HOLDING, FLEET_TOKEN, TURN)), (2, (TURN,))], ids=["1", "2"]
+)
+def test_a_database_of_a_version_before_gets_its_tables(
+    database_url: str, version: int, lacks: tuple[sa.Table, ...]
+) -> None:
     engine = open_engine(database_url)
     with engine.begin() as connection:
-        HOLDING.drop(connection)
-        FLEET_TOKEN.drop(connection)
+        for table in lacks:
+            table.drop(connection)
         connection.execute(sa.delete(CENTRAL_SCHEMA))
-        connection.execute(sa.insert(CENTRAL_SCHEMA).values(id=1, version=1))
+        connection.execute(sa.insert(CENTRAL_SCHEMA).values(id=1, version=version))
     engine.dispose()
     engine = open_engine(database_url)
     with engine.connect() as connection:
-        assert connection.execute(sa.select(CENTRAL_SCHEMA.c.version)).scalar() == 2
-        assert connection.execute(sa.select(HOLDING)).all() == []
+        assert connection.execute(sa.select(CENTRAL_SCHEMA.c.version)).scalar() == 3
+        for table in lacks:
+            assert connection.execute(sa.select(table)).all() == []
     engine.dispose()
 
 

@@ -94,7 +94,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     *_ENDED,
                 ),
                 (),
-                ("POST nodetype", "POST sensor"),
+                ("POST nodetype", "POST sensor", "central.db turn"),
             ),
         ),
         # Batches, a new house with all that is in it, a renamed one, a calibration.
@@ -104,7 +104,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             _both(
                 (*_OPENED, "central.db hold lane", *_PLACE, "PUT house", *_SENT, *_ENDED),
                 (),
-                ("POST sensor", "PUT sensor"),
+                ("POST sensor", "PUT sensor", "central.db turn"),
             ),
             keys={"batch_rows": 20},
         ),
@@ -122,7 +122,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                     *_ENDED,
                 ),
                 (),
-                ("POST sensor",),
+                ("POST sensor", "central.db turn"),
             ),
             parked=("refused",),
             keys={"batch_rows": 5},

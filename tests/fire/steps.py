@@ -63,6 +63,7 @@ _COMMITS: Sequence[tuple[str, Collection[str], Collection[str]]] = (
     ("mark", {"mark"}, ()),
     ("history", {"history"}, ()),
     ("attempt", {"attempt"}, ()),
+    ("turn", {"turn"}, ()),
 )
 
 
