@@ -26,7 +26,7 @@ from replicator.jetstream.security import Security, Shut, client_of, distrust, o
 
 WRONG_LAST_SEQUENCE = 10071
 _NO_STREAM = 10059
-_NO_ROOM = frozenset({10023, 10077})
+NO_ROOM = frozenset({10023, 10077})
 _NO_PEERS = 10005
 _TOO_LARGE = 10047
 ANSWER_SECONDS = 10.0
@@ -247,7 +247,7 @@ def translated() -> Iterator[None]:
 def _refused(error: nats.js.errors.APIError) -> OutboxError:
     away = isinstance(error, nats.js.errors.ServiceUnavailableError)
     said = f"{error.description} ({error.err_code})" if error.err_code else "no responders"
-    if error.err_code in _NO_ROOM:
+    if error.err_code in NO_ROOM:
         return OutboxFull(
             "the stream is full; capture pauses, the binlog is the overflow",
             said,

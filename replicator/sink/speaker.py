@@ -4,6 +4,7 @@ The rules this file keeps:
   * from when a change is sent until its whole answer is here, its outcome is not known;
   * behind a change whose outcome is not known, and at the begin, nothing is sent before a new turn
     is durable: what was given up may arrive late, and is then refused, wherever it was held;
+  * a holding's turns are behind those of all holdings before it, whatever its file is made from;
   * a server that has heard of a newer turn has heard it from a copy of this sender's file: an older
     disk was put back, or somebody else sends from it. That is told, and the turn goes beyond it.
 """
@@ -19,6 +20,7 @@ from replicator.sink.judge import Reply, late, superseded, words
 
 _OTHERS_MAY_GO_ON = 500  # an answer from here on may be a gateway's
 _TIMED_OUT = 408
+_TURNS_OF_A_HOLDING = 20  # bits
 
 BeginTurn = Callable[[int], Turn]
 """The next turn, from a number on; durable."""
@@ -37,6 +39,7 @@ class Speaker:
         self.fenced = False
         self._begin = begin
         self._held = _held_by(holder)
+        self._least = 1 if holder is None else holder.epoch << _TURNS_OF_A_HOLDING
         self._turn: Turn | None = None
         self._sent: Turn | None = None
 
@@ -47,7 +50,7 @@ class Speaker:
         if self._begin is None or not self.fenced:
             return self._held
         if self._turn is None:
-            self._turn = self._begin(1)
+            self._turn = self._begin(self._least)
         turn = self._turn
         return {**self._held, "Replicator-Turn": f"{turn.sender}/{turn.number}"}
 

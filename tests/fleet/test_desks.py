@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
+from nats.js import JetStreamContext
 
 from replicator.delivery import Entry
 from replicator.desk import StationDesk
@@ -20,24 +23,78 @@ from replicator.outbox.writer import OutboxWriter
 from tests.contract.backends import JetStream, NoHouse, Sqlite, nodes, place, readings, write
 
 
-def desks_of(jetstream: JetStream) -> tuple[Bus, Desks]:
+def desks_of(jetstream: JetStream, rising: Iterator[int] | None = None) -> tuple[Bus, Desks]:
     bus, _ = jetstream.connection()
-    return bus, Desks(bus, jetstream.stream, jetstream.station, "ship", 1)
+    numbers = rising or count(1)
+    station, name = jetstream.station, jetstream.stream
+    return bus, Desks(bus, name, station, "ship", 1, lambda: next(numbers))
 
 
 def test_the_newest_holding_counts(jetstream: JetStream) -> None:
-    bus, desks = desks_of(jetstream)
+    rising = count(1)
+    bus, desks = desks_of(jetstream, rising)
     assert desks.fetch() is None
     large = bytes(range(256)) * 3000
     assert desks.keep(5, b"first") == Version(5, 1)
     assert desks.keep(7, large) == Version(7, 2)
-    _, late = desks_of(jetstream)
+    _, late = desks_of(jetstream, rising)
     late.keep(5, b"of one that is woken")
     assert desks.fetch() == (Version(7, 2), large)
-    assert desks.keep(7, b"newer") == Version(7, 3)
-    assert desks.fetch() == (Version(7, 3), b"newer")
+    assert desks.keep(7, b"newer") == Version(7, 4)
+    assert desks.fetch() == (Version(7, 4), b"newer")
+    assert desks.keep(7, b"newest") == Version(7, 5)
     assert bus.call(lambda js: js.stream_info(f"{jetstream.stream}_desks")).state.messages == 2
     bus.close()
+
+
+def subjects(bus: Bus, jetstream: JetStream) -> list[str]:
+    name = f"{jetstream.stream}_desks"
+    info = bus.call(lambda js: js.stream_info(name, subjects_filter=">"))
+    return sorted(info.state.subjects or ())
+
+
+def test_parts_of_an_attempt_that_was_given_up_come_late(jetstream: JetStream) -> None:
+    """Its connection was lost; what was under way arrives while the next one keeps its own."""
+    bus, first = desks_of(jetstream, count(10, 10))
+    assert first.keep(5, b"first") == Version(5, 10)
+    known = set(subjects(bus, jetstream))
+    late: list[tuple[str, bytes]] = []
+
+    class Swallowed(Exception):
+        """In place of the answer that does not come."""
+
+    async def lost(subject: str, payload: bytes, **_more: object) -> None:
+        late.append((subject, payload))
+        if subject.endswith(".whole"):
+            raise Swallowed
+
+    def keep(js: JetStreamContext) -> JetStreamContext:
+        js.publish = lost  # type: ignore[method-assign, assignment]
+        return js
+
+    usual = bus.call
+    bus.call = lambda make: usual(lambda js: make(keep(js)))  # type: ignore[method-assign]
+    with pytest.raises(Swallowed):
+        first.keep(5, b"given up" * 50_000)
+    bus.call = usual  # type: ignore[method-assign]
+    assert set(subjects(bus, jetstream)) == known
+    assert len(late) == 3
+
+    other, again = desks_of(jetstream, count(21))
+    desk = b"kept" * 100_000
+    assert again.keep(5, desk) == Version(5, 21)
+    for subject, payload in late:
+        other.call(partial(_publish, subject, payload))
+        assert again.fetch() == (Version(5, 21), desk)
+    again.keep(5, b"newest")
+    assert again.fetch() == (Version(5, 22), b"newest")
+    assert {subject.split(".")[4] for subject in subjects(other, jetstream)} <= {"22", "0"}
+    bus.close()
+    other.close()
+
+
+async def _publish(subject: str, payload: bytes, js: JetStreamContext) -> None:
+    await js.publish(subject, payload)
 
 
 @contextmanager
