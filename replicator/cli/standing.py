@@ -21,6 +21,7 @@ _FRESH = 5.0  # so old may be what is said of a station before it is looked at a
 def standing_of(station: str, found: Backlog, alarms: Sequence[Alarm]) -> Standing:
     """One station's, from its backlog."""
     enabled = [each for each in found.destinations if each.enabled]
+    alarms = [alarm for alarm in alarms if not _begins(alarm, found)]
     behind = max(enabled, key=_weight, default=None)
     daemon = behind.daemon if behind is not None else found.tail.daemon
     reason = f"{alarms[0].about}: {alarms[0].text}" if alarms else daemon.detail
@@ -33,6 +34,12 @@ def standing_of(station: str, found: Backlog, alarms: Sequence[Alarm]) -> Standi
         parked_rows=sum(each.parked_rows for each in enabled),
         reason=reason,
     )
+
+
+def _begins(alarm: Alarm, found: Backlog) -> bool:
+    """Of a station that was just taken: what works for it has not said so yet."""
+    daemons = {"tail": found.tail.daemon, **{each.name: each.daemon for each in found.destinations}}
+    return alarm.kind == "stopped" and not daemons[alarm.about].detail
 
 
 def _weight(each: Waiting) -> tuple[float, int, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -114,12 +116,16 @@ def test_a_station_s_standing_is_its_backlog(scene: Scene) -> None:
     waiting = standing_of("s", *look(config))
     assert waiting.waiting_rows == 7 + scene_references(scene)
     assert waiting.lag_seconds > 0
-    assert waiting.level == "critical"
+    assert waiting.level == "critical", "the rows are as old as the scene"
     scene.ship()
     done = standing_of("s", *look(config))
     assert (done.waiting_rows, done.lag_seconds, done.parked_rows) == (0, 0.0, 0)
-    assert (done.state, done.level) == ("stopped", "critical")  # nobody ships
-    assert done.reason
+    assert (done.state, done.level) == ("stopped", "fine"), "it was just taken, and begins"
+    with closing(sqlite3.connect(scene.outbox / "centre.db")) as connection, connection:
+        connection.execute("UPDATE status SET detail = 'the disk is full'")
+    ended = standing_of("s", *look(config))
+    assert (ended.state, ended.level) == ("stopped", "critical")
+    assert "the disk is full" in ended.reason
 
 
 def scene_references(scene: Scene) -> int:
