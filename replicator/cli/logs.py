@@ -22,7 +22,7 @@ from pathlib import Path
 from replicator.config import LogConfig
 from replicator.errors import ConfigError, ReplicatorError
 
-_LIBRARIES = ("pymysqlreplication", "pymysql", "urllib3", "requests", "sqlalchemy", "waitress")
+_LIBRARIES = ("pymysql", "urllib3", "requests", "sqlalchemy", "waitress")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SHORTEST_SECRET = 4  # replacing every "ch" or "a" would only spoil the log

@@ -8,6 +8,8 @@ import pymysql
 import pytest
 
 from demo.mariadbd import PrivateMariaDB
+from replicator.cli import logs
+from replicator.config import LogConfig
 from replicator.errors import PositionLost, ReplicatorError, SourceMisconfigured, SourceUnavailable
 from replicator.source.endpoint import Endpoint, translate
 from replicator.source.times import timestamp
@@ -138,7 +140,12 @@ def test_nothing_is_written_to_logs_or_screen(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """T26: the library tells of names that it has not got, in many lines; and warns (T27, T28)."""
+    """T26: the library tells of names that it has not got, in many lines; and warns (T27, T28).
+
+    Also behind what every command does with logs at its start.
+    """
+    logs.set_up(LogConfig("info", "text", None, 1 << 20, 1))
+    logs.close()
     start = at(no_log, no_log_station)
     no_log.execute("INSERT INTO RoomType VALUES (1, 'a')", database=no_log_station)
     with caplog.at_level(logging.DEBUG):
