@@ -9,7 +9,7 @@ import threading
 from replicator.cli import streaming
 from replicator.cli.jobs import side_by_side
 from replicator.cli.pipelines import chosen
-from replicator.cli.shipping import Holding, job
+from replicator.cli.shipping import Holding, Shipping
 from replicator.cli.signals import Stop
 from replicator.config import Config
 from replicator.errors import HoldingLost, ReplicatorError
@@ -110,7 +110,7 @@ class StationWork:
                     furthest(config.outbox.path, [d.name for d in config.destinations])
                 )
                 jobs = [
-                    job(config, each, stop, silent(), once=self._once, holding=holding)
+                    Shipping(config, each, stop, silent(), self._once, holding).run
                     for each in chosen(config, self._names)
                 ]
                 if self._once:

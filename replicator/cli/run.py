@@ -8,7 +8,7 @@ from replicator.cli import streaming
 from replicator.cli.jobs import side_by_side
 from replicator.cli.options import configured
 from replicator.cli.pipelines import chosen
-from replicator.cli.shipping import job
+from replicator.cli.shipping import Shipping
 from replicator.cli.signals import Stop
 from replicator.cli.tail import capture
 from replicator.config import Config
@@ -23,7 +23,7 @@ def run(config: Config) -> None:
     service = Service(["tail", *(f"ship {each.name}" for each in destinations)])
     with Stop(service.stopping) as stop:
         deliveries = [
-            job(config, each, stop, service.duty(f"ship {each.name}"), once=False)
+            Shipping(config, each, stop, service.duty(f"ship {each.name}"), once=False).run
             for each in destinations
         ]
         tail = service.duty("tail")

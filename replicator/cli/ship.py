@@ -9,7 +9,7 @@ from replicator.cli.connecting import ensure_extra
 from replicator.cli.jobs import side_by_side
 from replicator.cli.options import configured_fleet
 from replicator.cli.pipelines import chosen
-from replicator.cli.shipping import job
+from replicator.cli.shipping import Shipping
 from replicator.cli.signals import Stop
 from replicator.config import Config
 from replicator.errors import ConfigError
@@ -42,5 +42,5 @@ def ship(config: Config, destinations: tuple[str, ...], once: bool) -> None:
     wanted = chosen(config, destinations)
     service = Service([each.name for each in wanted])
     with Stop(service.stopping) as stop:
-        jobs = [job(config, each, stop, service.duty(each.name), once=once) for each in wanted]
+        jobs = [Shipping(config, each, stop, service.duty(each.name), once).run for each in wanted]
         side_by_side([*streaming.feeding(config, stop, once=once), *jobs], stop)

@@ -33,99 +33,87 @@ class Holding:
     check: Callable[[], None]
 
 
-def job(
-    config: Config,
-    destination: DestinationConfig,
-    stop: Stop,
-    duty: Duty,
-    *,
-    once: bool,
-    holding: Holding | None = None,
-) -> Callable[[], None]:
-    """One destination's delivery, for ``side_by_side``."""
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """One destination's delivery, until ``stop`` is set or, with ``once``, until nothing waits.
 
-    def run() -> None:
-        deliver(config, destination, stop, duty, once=once, holding=holding)
-        duty.leave()
-
-    return run
-
-
-def deliver(
-    config: Config,
-    destination: DestinationConfig,
-    stop: Stop,
-    duty: Duty,
-    *,
-    once: bool,
-    holding: Holding | None = None,
-) -> None:
-    """Run one destination's delivery until ``stop`` is set, or until nothing waits.
-
-    Begins anew from the destination's file whenever somebody else has written there.
+    ``holding``  where several shippers share the station
     """
-    folder, name = config.outbox.path, destination.name
-    lock = RoleLock(folder, f"ship-{name}")
-    while True:
-        try:
-            news = _deliver(config, destination, stop, duty, once=once, holding=holding)
-        finally:
-            lock.release()
-        if not news:
-            return
-        found = role_again(folder, name, stop, duty.alive)
-        if found is None:
-            return
-        lock = found
 
+    config: Config
+    destination: DestinationConfig
+    stop: Stop
+    duty: Duty
+    once: bool
+    holding: Holding | None = None
 
-def _delivering(
-    config: Config, destination: DestinationConfig, duty: Duty, holding: Holding | None
-) -> Delivering:
-    if holding is None:
-        return Delivering(config, destination, duty)
-    return Delivering(config, destination, duty, holding.holder, holding.check)
+    def run(self) -> None:
+        """All of it, for ``side_by_side``."""
+        self._in_role()
+        self.duty.leave()
 
+    def _in_role(self) -> None:
+        """Begins anew from the destination's file whenever somebody else has written there."""
+        folder, name = self.config.outbox.path, self.destination.name
+        lock = RoleLock(folder, f"ship-{name}")
+        while True:
+            try:
+                news = self._deliver()
+            finally:
+                lock.release()
+            if not news:
+                return
+            found = role_again(folder, name, self.stop, self.duty.alive)
+            if found is None:
+                return
+            lock = found
 
-def _deliver(
-    config: Config,
-    destination: DestinationConfig,
-    stop: Stop,
-    duty: Duty,
-    *,
-    once: bool,
-    holding: Holding | None,
-) -> bool:
-    """True: there is news, begin again."""
-    outbox_file = config.outbox.path / OUTBOX_FILE
-    if not once and not outbox_file.exists():
-        duty.say("waiting: tail has not made the outbox yet")
-    while not once and not outbox_file.exists() and not stop.wait(0.5):
-        duty.alive()
-    if stop.is_set():
-        return False
-    refuse_misplaced_folder(config)
-    delivering = once_there_is_room(
-        lambda: _delivering(config, destination, duty, holding), stop, duty, once=once
-    )
-    if delivering is None:
-        return False
-    if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
-        delivering.close()
-        return True
-    duty.up()
-    ear = Ear(config.outbox.path, destination.name)
-    if delivering.said:
-        _LOG.warning("%s: %s", destination.name, delivering.said)
-    try:
-        if until_nothing_waits(delivering, stop) if once else follow(delivering, ear, stop):
+    def _deliver(self) -> bool:
+        """True: there is news, begin again."""
+        self._await_outbox()
+        if self.stop.is_set():
+            return False
+        refuse_misplaced_folder(self.config)
+        delivering = once_there_is_room(self._delivering, self.stop, self.duty, once=self.once)
+        if delivering is None:
+            return False
+        if delivering.orders.role_wanted_until() > time.time():  # asked for while this was made
+            delivering.close()
             return True
-        delivering.watch.look()
-        delivering.board.show(Status("stopped"))
-    except ReplicatorError as error:
-        delivering.board.show(Status("stopped", str(error)))
-        raise
-    finally:
-        ear.close()
-        delivering.close()
-    return False
+        self.duty.up()
+        if delivering.said:
+            _LOG.warning("%s: %s", self.destination.name, delivering.said)
+        return self._follow(delivering)
+
+    def _await_outbox(self) -> None:
+        outbox_file = self.config.outbox.path / OUTBOX_FILE
+        if not self.once and not outbox_file.exists():
+            self.duty.say("waiting: tail has not made the outbox yet")
+        while not self.once and not outbox_file.exists() and not self.stop.wait(0.5):
+            self.duty.alive()
+
+    def _delivering(self) -> Delivering:
+        if self.holding is None:
+            return Delivering(self.config, self.destination, self.duty)
+        holder, check = self.holding.holder, self.holding.check
+        return Delivering(self.config, self.destination, self.duty, holder, check)
+
+    def _follow(self, delivering: Delivering) -> bool:
+        """Step after step. True: there is news, begin again."""
+        ear = Ear(self.config.outbox.path, self.destination.name)
+        try:
+            if self.once:
+                news = until_nothing_waits(delivering, self.stop)
+            else:
+                news = follow(delivering, ear, self.stop)
+            if news:
+                return True
+            delivering.watch.look()
+            delivering.board.show(Status("stopped"))
+        except ReplicatorError as error:
+            delivering.board.show(Status("stopped", str(error)))
+            raise
+        finally:
+            ear.close()
+            delivering.close()
+        return False
