@@ -71,7 +71,8 @@ def verify(
     Only sums are compared where they agree. Exit code 0: equal, or explained (rows that
     wait or are parked). 20: rows are missing, extra or different. Another: it cannot be
     told. --repair needs ship stopped; what it sends is the station's row as it is now.
-    In a fleet, without --station: all stations delivered on this machine, worst first.
+    In a fleet, without --station: all stations delivered on this machine, worst first;
+    21 where there are none.
     """
     if delete_extra and not repair:
         raise click.UsageError("--delete-extra goes with --repair")

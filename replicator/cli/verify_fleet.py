@@ -130,6 +130,12 @@ def _cells(each: Verified) -> tuple[str, ...]:
 
 
 def _conclude(found: Sequence[Verified], failed: Sequence[ReplicatorError]) -> None:
+    if not found:
+        raise Untold(
+            "nothing was compared",
+            "no station is delivered on this machine now",
+            "run it where they are: `replicator backlog` says which shipper holds which station",
+        )
     wrong = [each for each in found if each.unexplained]
     if wrong:
         rows = sum(each.unexplained for each in wrong)

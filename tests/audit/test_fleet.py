@@ -48,8 +48,9 @@ class Fleet:
         return CliRunner().invoke(main, ["--config", str(self.ini), "verify", *arguments])
 
     def close(self) -> None:
-        for lock in self._locks:
-            lock.release()
+        """Nobody delivers here any more."""
+        while self._locks:
+            self._locks.pop().release()
 
 
 @pytest.fixture
@@ -85,6 +86,10 @@ def test_the_worst_station_comes_first_and_none_keeps_the_others_from_it(
     assert one.exit_code == 20
     assert json.loads(one.stdout)[0]["summary"]["unexplained"] == first["unexplained"]
     assert fleet.verify("--repair").exit_code == 2
+    fleet.close()
+    nobody = fleet.verify()
+    assert nobody.exit_code == 21, "equal is not what it has found"
+    assert "nothing was compared" in nobody.stderr
     fleet.use(fleet.name)
     refused = fleet.verify()
     assert refused.exit_code == 2
