@@ -1,7 +1,7 @@
 """Long runs of row images by column, through numpy: the values of source.conversions, many at once.
 
-Pure. numpy is optional (``pip install 'replicator[fast]'``), and imported by the first long run
-only: a station that logs packets never has it in memory.
+Pure. numpy is optional (``pip install 'replicator[fast]'``), and imported here by the first long
+run only; but sqlite-utils imports it wherever it is installed.
 """
 
 from __future__ import annotations

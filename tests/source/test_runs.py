@@ -165,8 +165,8 @@ def test_whole_numbers_of_every_size(code: str) -> None:
     assert {type(value) for (value,) in rows} == {int}
 
 
-def test_numpy_is_not_loaded_for_packets() -> None:
-    """A station that logs packets has no memory to spare for it."""
+def test_the_decoder_loads_numpy_at_the_first_long_run_only() -> None:
+    """Whoever reads packets pays nothing for it here; sqlite-utils is another matter."""
     script = (
         "import sys; from replicator.cli.main import main; from replicator.source import binlog;"
         "from replicator.source.runs import Runs;"
