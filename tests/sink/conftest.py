@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.scene import Scene
 from tests.faults.centres import KINDS, Centre, Kind, centre_of, post
 from tests.faults.proxy import FaultProxy
 from tests.sink.kit import Kit, Station, kit
@@ -70,3 +71,26 @@ def sink(proxy: FaultProxy, tmp_path: Path, station: Station) -> Iterator[Kit]:
     """That station's shipper."""
     with kit(proxy.url, tmp_path / "outbox", station) as made:
         yield made
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[Centre]:
+    """One of ours, empty."""
+    with centre_of("ours", tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def before(ours: Centre) -> Iterator[FaultProxy]:
+    """Before that one."""
+    with FaultProxy(ours.url) as running:
+        yield running
+
+
+@pytest.fixture
+def scene(tmp_path: Path, before: FaultProxy) -> Iterator[Scene]:
+    """A station that delivers to it."""
+    made = Scene(tmp_path, {"centre": before.url})
+    made.furnish()
+    yield made
+    made.close()

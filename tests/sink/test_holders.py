@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import requests
@@ -16,30 +14,10 @@ from replicator.errors import HoldingLost
 from replicator.sink.judge import Reply, superseded
 from replicator.sink.speaker import Speaker
 from tests.cli.scene import Scene
-from tests.faults.centres import Centre, centre_of
+from tests.faults.centres import Centre
 from tests.faults.proxy import FaultProxy, say
 
 NAME = "Zażółć 7"
-
-
-@pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Centre]:
-    with centre_of("ours", tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def before(ours: Centre) -> Iterator[FaultProxy]:
-    with FaultProxy(ours.url) as running:
-        yield running
-
-
-@pytest.fixture
-def scene(tmp_path: Path, before: FaultProxy) -> Iterator[Scene]:
-    made = Scene(tmp_path, {"centre": before.url})
-    made.furnish()
-    yield made
-    made.close()
 
 
 def delivering(scene: Scene, epoch: int) -> Delivering:

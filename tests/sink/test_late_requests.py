@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from replicator.change import Op
 from replicator.outbox.files import open_file
 from tests.cli.scene import Scene
-from tests.faults.centres import Centre, centre_of
+from tests.faults.centres import Centre
 from tests.faults.proxy import FaultProxy, hang
 
 
-@pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Centre]:
-    with centre_of("ours", tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def before(ours: Centre) -> Iterator[FaultProxy]:
-    with FaultProxy(ours.url) as running:
-        yield running
-
-
-@pytest.fixture
-def scene(tmp_path: Path, before: FaultProxy) -> Iterator[Scene]:
-    made = Scene(tmp_path, {"centre": before.url})
-    made.configure({"centre": before.url}, timeout=1)
-    made.furnish()
-    yield made
-    made.close()
+@pytest.fixture(autouse=True)
+def impatient(scene: Scene, before: FaultProxy) -> None:
+    """Ship gives a request up after a second."""
+    scene.configure({"centre": before.url}, timeout=1)
 
 
 def values(ours: Centre) -> list[object]:
