@@ -74,9 +74,19 @@ class LeafReset:
         self._sleep = sleep
 
     def look(self) -> Standing:
-        """What is to do. Raises OutboxError where it may not be done yet."""
+        """What is to do. Raises OutboxError where it may not be done yet.
+
+        What a reader settles meanwhile goes from the hub: looked at again, as it seems missing.
+        """
+        for _ in range(_TRIES):
+            floors = self._shelf.leaf_floors()
+            found = self._look(floors)
+            if found.same or self._shelf.leaf_floors() == floors:
+                break
+        return found
+
+    def _look(self, floors: Mapping[str, Floor]) -> Standing:
         source = source_of(self._bus, self._hub.name, self._hub.station)
-        floors = self._shelf.leaf_floors()
         bus, leaf = self._leaf_of(source.domain)
         try:
             there = self._is_there(bus, source.domain)

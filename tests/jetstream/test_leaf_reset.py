@@ -12,6 +12,7 @@ import pytest
 from replicator.errors import OutboxError, OutboxTaken, OutboxUnavailable
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.facts import stream_facts
+from replicator.jetstream.messages import Floor
 from replicator.jetstream.reset import LeafReset, Standing
 from replicator.jetstream.shelf import Shelf
 from replicator.jetstream.stream import StationStream
@@ -138,6 +139,40 @@ def test_all_of_the_new_stream_comes_once_in_order(field: Field) -> None:
     assert field.trim("a") > 10
     field.write("b", 2)
     until(lambda: field.arrived("b"))
+
+
+def test_what_is_settled_during_the_look_is_not_taken_for_missing(field: Field) -> None:
+    delivered(field)
+    lose_disk(field)
+    field.write("a", 4)
+    reset(field)
+    until(lambda: origins(field) == [1, 2, 3, 4, 5])
+
+    class Settling(Shelf):
+        """Ship settles the new stream just when the floors have been read."""
+
+        looks = 0
+
+        def leaf_floors(self) -> dict[str, Floor]:
+            found = super().leaf_floors()
+            self.looks += 1
+            if self.looks == 1:
+                field.settle_all("a")
+            return found
+
+    def leaf_of(domain: str) -> tuple[Bus, StationStream]:
+        there = Bus([field.hub.url], domain=domain)
+        return there, StationStream(there, "S", "a")
+
+    bus = Bus([field.hub.url])
+    try:
+        shelf = Settling(bus, "S", "a", "ship", 1)
+        found = LeafReset(bus, StationStream(bus, "S", "a"), shelf, leaf_of).look()
+    finally:
+        bus.close()
+    assert origins(field) == [5]
+    assert not found.needed
+    assert shelf.looks == 3
 
 
 def test_a_ship_that_runs_notices_by_itself(field: Field) -> None:
