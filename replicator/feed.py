@@ -21,6 +21,7 @@ from replicator.jetstream.assembly import Again, Assembly, Landed, Strange, Take
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.messages import Floor, Message, floor_of
 from replicator.jetstream.reader import StationReader
+from replicator.jetstream.removal import Trail
 from replicator.jetstream.seal import refuse_sealed
 from replicator.jetstream.shelf import Reference, Shelf
 from replicator.jetstream.stream import StationStream
@@ -74,6 +75,7 @@ class Feed:
         self._reader: StationReader | None = None
         self._assembly = Assembly(None)
         self._landed: list[Landing] = []
+        self._trail = Trail()
         self._previous = 0
         self._floor = Floor()
         self._looked = self._told = False  # at a message that was left out
@@ -96,6 +98,7 @@ class Feed:
                 self._assembly.take(each.seq, each.message, end=each.end, origin=each.origin)
             ):
                 break
+            self._trail.note(each.seq, end=each.end)
             self._passed = each.seq
         rows = self._writer.grouped_rows
         self._writer.flush()
@@ -184,6 +187,7 @@ class Feed:
         self._told = False
         self._passed = fed_to or 0
         self._landed = []
+        self._trail = Trail()
         if fed_to is not None:
             self._remember()
         self._reader = StationReader(self._bus, self._stream, (fed_to or 0) + 1)
@@ -237,7 +241,7 @@ class Feed:
     def _settle(self, landing: Landing) -> None:
         """What lies before the group that ends there is needed no more."""
         floor = self._shelf.settle(landing.begins, landing.leaf)
-        self._stream.purge(floor)
+        self._stream.purge(floor, self._trail)
         self._landed = self._landed[self._landed.index(landing) :]
 
     def keep_references(self) -> None:

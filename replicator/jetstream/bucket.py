@@ -16,11 +16,13 @@ from typing import Any
 
 import orjson
 from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StorageType
 from nats.js.errors import APIError, BucketNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from replicator.jetstream.bus import WRONG_LAST_SEQUENCE
+from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
 from replicator.jetstream.keys import Entry, entries, entry
+from replicator.jetstream.removal import REFUSED_TO_REMOVE, remove
 
 _SETTLE_SECONDS = 0.1  # after which a write that was let pass beside ours is there
 _WRONG_LAST = frozenset({WRONG_LAST_SEQUENCE, 10164})
@@ -48,15 +50,38 @@ class Bucket:
 
     async def open(self, js: JetStreamContext) -> Keys:
         """Its keys; it is made where it is not there."""
-        try:
-            kv = await js.key_value(self.name)
-        except BucketNotFoundError:
-            kv = await js.create_key_value(bucket=self.name, replicas=self.replicas)
-        return Keys(self, js, kv)
+        return Keys(self, js, await opened(js, self.name, self.replicas))
 
-    async def purge(self, js: JetStreamContext, key: str) -> None:
+    async def purge(self, bus: Bus, js: JetStreamContext, key: str) -> None:
         """Remove a key, and that it ever was there."""
-        await js.purge_stream(f"KV_{self.name}", subject=self.subject(key))
+        try:
+            await remove(
+                bus, js, f"KV_{self.name}", self.subject(key), ends=key.rsplit(".", maxsplit=1)[-1]
+            )
+        except APIError as error:
+            if error.err_code != REFUSED_TO_REMOVE:
+                raise
+            await (await js.key_value(self.name)).purge(key)  # as earlier versions made the bucket
+
+
+async def opened(js: JetStreamContext, name: str, replicas: int) -> KeyValue:
+    """A bucket; it is made where it is not there, so that its messages can be removed one by one.
+
+    Else as the client makes it.
+    """
+    try:
+        return await js.key_value(name)
+    except BucketNotFoundError:
+        await js.add_stream(
+            name=f"KV_{name}",
+            subjects=[f"$KV.{name}.>"],
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            max_msgs_per_subject=1,
+            allow_rollup_hdrs=True,
+            num_replicas=replicas,
+        )
+        return await js.key_value(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,18 +105,28 @@ class Bus:
         The client's own answer leaves the number out.
         """
 
-        async def ask(_js: JetStreamContext) -> int:
-            assert self._client is not None
-            api = f"$JS.{self._domain}.API" if self._domain else "$JS.API"
-            reply = await self._client.request(
-                f"{api}.STREAM.INFO.{stream}", timeout=ANSWER_SECONDS
-            )
-            said = json.loads(reply.data)
-            if "error" in said:
-                raise nats.js.errors.APIError.from_error(said["error"])
+        async def count(_js: JetStreamContext) -> int:
+            said = await self.ask(f"STREAM.INFO.{stream}")
             return int(said["state"].get("num_subjects", 0))
 
-        return self.call(ask)
+        return self.call(count)
+
+    async def ask(self, what: str, **words: object) -> dict[str, Any]:
+        """JetStream's API itself, where the client leaves something out; within a ``call``.
+
+        Raises the client's errors.
+        """
+        assert self._client is not None
+        api = f"$JS.{self._domain}.API" if self._domain else "$JS.API"
+        asked = json.dumps(words).encode() if words else b""
+        try:
+            reply = await self._client.request(f"{api}.{what}", asked, timeout=ANSWER_SECONDS)
+        except nats.errors.NoRespondersError:
+            raise nats.js.errors.ServiceUnavailableError from None
+        said: dict[str, Any] = json.loads(reply.data)
+        if "error" in said:
+            raise nats.js.errors.APIError.from_error(said["error"])
+        return said
 
     def close(self) -> None:
         """Close the connection."""

@@ -25,8 +25,10 @@ from nats.js.errors import APIError, NotFoundError
 
 from replicator.errors import OutboxError
 from replicator.jetstream.bus import NO_ROOM, Bus
+from replicator.jetstream.removal import remove
 from replicator.naming import token
 
+WHOLE = "whole"
 _PART_BYTES = 256 << 10
 _TRIES = 20
 _PAUSE = 0.1
@@ -78,10 +80,11 @@ class Desks:
             place = self._place(version)
             for number, part in enumerate(parts):
                 await js.publish(f"{place}.{number}", part)
-            await js.publish(f"{place}.whole", orjson.dumps(said))
+            await js.publish(f"{place}.{WHOLE}", orjson.dumps(said))
             for older in known:
                 if older < version:
-                    await js.purge_stream(self._name, subject=f"{self._place(older)}.*")
+                    subject = f"{self._place(older)}.*"
+                    await remove(self._bus, js, self._name, subject, ends=WHOLE)
             return version
 
         return self._bus.call(ask)
@@ -107,7 +110,7 @@ class Desks:
 
     async def _read(self, js: JetStreamContext, version: Version) -> bytes:
         place = self._place(version)
-        said = orjson.loads((await js.get_last_msg(self._name, f"{place}.whole")).data or b"")
+        said = orjson.loads((await js.get_last_msg(self._name, f"{place}.{WHOLE}")).data or b"")
         parts = [
             (await js.get_last_msg(self._name, f"{place}.{number}")).data or b""
             for number in range(said["parts"])
@@ -121,7 +124,7 @@ class Desks:
         await self._versions(js)  # makes the stream where there is none
         stored = await self._stored(js)
         for _ in range(_TRIES):
-            found = await self._versions(js, "whole", stored)
+            found = await self._versions(js, WHOLE, stored)
             if found is not None:
                 return max(found, default=None)
             await asyncio.sleep(_PAUSE)

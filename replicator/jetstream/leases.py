@@ -244,7 +244,7 @@ class Session:
 
         async def ask(js: JetStreamContext) -> None:
             for name in names:
-                await self._bucket.purge(js, f"shipper.{name}")
+                await self._bucket.purge(self._bus, js, f"shipper.{name}")
 
         self._bus.call(ask)
 

@@ -26,6 +26,7 @@ from replicator.naming import token
 from replicator.outbox.clock import parse, text
 from replicator.outbox.place import SnapshotPlace
 
+END = "end"  # last word of the subject of what ends a group
 _PREFIX = "Replicator-"
 _SMALL = 1_024  # bytes; less is stored as it is
 _LEVEL = 1
@@ -97,7 +98,7 @@ class Subjects:
 def subjects(stream: str, station: str) -> Subjects:
     """The subjects of a station in a stream."""
     root = f"{stream}.{token(station)}"
-    return Subjects(f"{root}.part", f"{root}.end", f"{root}.>")
+    return Subjects(f"{root}.part", f"{root}.{END}", f"{root}.>")
 
 
 def headers(message: Message) -> dict[str, str]:

@@ -214,9 +214,7 @@ class LeafReset:
     def _remove(self) -> None:
         """The hub has nothing of the station any more."""
         for _ in range(_TRIES):
-            self._bus.call(
-                lambda js: js.purge_stream(self._hub.name, subject=self._hub.subjects.all)
-            )
+            self._hub.purge()
             self._sleep(_STILL_SECONDS)
             if not self._count():
                 return

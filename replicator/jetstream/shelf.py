@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import orjson
 from nats.js import JetStreamContext
 from nats.js.errors import (
-    BucketNotFoundError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
     NotFoundError,
@@ -23,9 +22,12 @@ from nats.js.kv import KeyValue
 
 from replicator.change import Value
 from replicator.errors import OutboxTaken
+from replicator.jetstream.bucket import opened
 from replicator.jetstream.bus import Bus
+from replicator.jetstream.desks import WHOLE
 from replicator.jetstream.keys import entries
 from replicator.jetstream.messages import Floor
+from replicator.jetstream.removal import remove
 from replicator.naming import token
 
 
@@ -182,15 +184,13 @@ class Shelf:
 
         async def ask(js: JetStreamContext) -> None:
             with suppress(NotFoundError):  # none was ever kept
-                await js.purge_stream(name, subject=f"{name}.{token(self._station)}.>")
+                subject = f"{name}.{token(self._station)}.>"
+                await remove(self._bus, js, name, subject, ends=WHOLE)
 
         self._bus.call(ask)
 
     async def _open(self, js: JetStreamContext) -> KeyValue:
-        try:
-            return await js.key_value(self._bucket)
-        except BucketNotFoundError:
-            return await js.create_key_value(bucket=self._bucket, replicas=self._replicas)
+        return await opened(js, self._bucket, self._replicas)
 
 
 def _counting(said: bytes, made: str, last: int) -> int:

@@ -13,7 +13,16 @@ from nats.js.errors import APIError, NotFoundError
 
 from replicator.errors import OutboxError, OutboxTaken
 from replicator.jetstream.bus import WRONG_LAST_SEQUENCE, Bus
-from replicator.jetstream.messages import Message, body, headers, message_of, origin_of, subjects
+from replicator.jetstream.messages import (
+    END,
+    Message,
+    body,
+    headers,
+    message_of,
+    origin_of,
+    subjects,
+)
+from replicator.jetstream.removal import Trail, remove
 
 _NO_MESSAGE = 10037
 _WINDOW = 128  # messages on their way at once
@@ -123,15 +132,10 @@ class StationStream:
         found = self.newest()
         return found.seq if found else 0
 
-    def purge(self, before: int) -> None:
-        """Remove the station's messages with a smaller seq."""
-        if before <= 1:  # for the servers 0 means all of them
-            return
-
-        async def ask(js: JetStreamContext) -> bool:
-            return await js.purge_stream(self.name, seq=before, subject=self.subjects.all)
-
-        self._bus.call(ask)
+    def purge(self, before: int | None = None, trail: Trail | None = None) -> None:
+        """Remove the station's messages with a smaller seq; None: all. ``trail``: as ``remove``."""
+        bus, name, subject = self._bus, self.name, self.subjects.all
+        bus.call(lambda js: remove(bus, js, name, subject, ends=END, before=before, trail=trail))
 
 
 def chain_behind(stream: StationStream, end: Message | None) -> str:

@@ -47,7 +47,7 @@ def test_capture_pauses_at_its_budget_and_goes_on(world: World, tmp_path: Path) 
     world.ship_once()
     until(lambda: tail_of(world)["rows_captured"] > captured, "the new reading")
     assert tail_of(world)["entries"] < entries, "what was settled went, before its time"
-    assert world.says_tail("running")
+    until(lambda: world.says_tail("running"), "tail to say so")
     world.end(tail)
     world.ship_once()
     assert world.compare() == Difference()

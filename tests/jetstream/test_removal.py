@@ -1,0 +1,189 @@
+"""What is removed of one station, desk or shipper is gone, and nothing else, whoever is killed.
+
+nats-server before 2.9.18 loses all that was there before a purge, on each server that starts again
+with the purge in its log (nats-server issue 4196).
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+from nats.js import JetStreamContext
+
+from demo.mariadbd import free_port
+from demo.natsd import PrivateNats
+from replicator.errors import OutboxError
+from replicator.jetstream.bucket import Bucket
+from replicator.jetstream.bus import Bus
+from replicator.jetstream.desks import Desks
+from replicator.jetstream.keys import entries
+from replicator.jetstream.removal import Trail
+from replicator.jetstream.stream import StationStream
+from replicator.jetstream.writer import JetStreamOutbox
+from tests.contract.backends import place, readings, write
+from tests.faults.world import until
+
+_STREAM = "S"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Has:
+    """What a server has of a stream."""
+
+    messages: int
+    last: int
+
+
+class Three:
+    """Servers of one cluster, each of which says by itself what it has."""
+
+    def __init__(self) -> None:
+        routes = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+        known = ", ".join(f'"nats://{route}"' for route in routes)
+        self._looks = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+        self.servers = [
+            PrivateNats(
+                more=f'server_name: n{n}\nhttp: "{self._looks[n]}"\n'
+                f'cluster {{ name: c, listen: "{route}", routes: [{known}] }}\n'
+            )
+            for n, route in enumerate(routes)
+        ]
+        self.bus = Bus([server.url for server in self.servers])
+
+    def has(self, server: int) -> dict[str, Has]:
+        """Of each stream, as this server has it."""
+        url = f"http://{self._looks[server]}/jsz?streams=1&acc=$G"
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            said = json.load(reply)
+        return {
+            stream["name"]: Has(stream["state"]["messages"], stream["state"]["last_seq"])
+            for account in said.get("account_details") or []
+            for stream in account.get("stream_detail") or []
+        }
+
+    def have_come(self, last: dict[str, int]) -> bool:
+        """Each has done all up to these seqs."""
+        try:
+            found = [self.has(server) for server in range(3)]
+        except OSError:
+            return False
+        return all(
+            name in each and each[name].last == seq for each in found for name, seq in last.items()
+        )
+
+    def done(self, make: Callable[[], T]) -> T:
+        """What a call gives, once the servers have elected whom it needs."""
+        given: list[T] = []
+
+        def tried() -> bool:
+            try:
+                given.append(make())
+            except OutboxError:
+                return False
+            return True
+
+        until(tried, "the servers")
+        return given[0]
+
+
+@pytest.fixture
+def three() -> Iterator[Three]:
+    made = Three()
+    try:
+        for server in made.servers:
+            server.start()
+        yield made
+    finally:
+        made.bus.close()
+        for server in made.servers:
+            server.close()
+
+
+class Writing:
+    """A station that goes on writing, a group of one message at a time."""
+
+    def __init__(self, three: Three, name: str) -> None:
+        self.stream = StationStream(three.bus, _STREAM, name)
+        self._outbox = JetStreamOutbox(three.bus, self.stream, 3, 16 << 20)
+        self._three = three
+        self._written = 0
+        three.done(lambda: self._outbox.begin_at(place(0), None))
+
+    def write(self, groups: int) -> None:
+        for _ in range(groups):
+            self._written += 1
+            self._three.done(self._group)
+
+    def _group(self) -> None:
+        try:
+            write(self._outbox, self._written, readings(10, 10 * self._written))
+            self._outbox.flush()
+        except OutboxError:
+            self._outbox.abandon()
+            standing = self._outbox.position
+            if standing is None or standing.offset < place(self._written).offset:
+                raise
+
+    @property
+    def ends(self) -> list[int]:
+        """Seqs of the groups that the stream has."""
+        found, end = [], self.stream.next_end(1)
+        while end is not None:
+            found.append(end.seq)
+            end = self.stream.next_end(end.seq + 1)
+        return found
+
+
+def test_what_others_have_stays_whichever_server_is_killed(three: Three) -> None:
+    one, other = Writing(three, "one"), Writing(three, "other")
+    for each in (one, other):
+        each.write(8)
+    mine, others = one.ends, other.ends
+    desks = {name: Desks(three.bus, _STREAM, name, "ship", 3) for name in ("one", "other")}
+    for name, desk in desks.items():
+        three.done(lambda desk=desk, name=name: desk.keep(7, name.encode()))  # type: ignore[misc]
+    bucket = Bucket("S_state", 3)
+
+    async def say(js: JetStreamContext) -> None:
+        keys = await bucket.open(js)
+        for key in ("shipper.a", "shipper.b", "lease.x"):
+            await keys.put(key, b"{}")
+
+    async def forget(js: JetStreamContext) -> None:
+        await bucket.purge(three.bus, js, "shipper.a")
+
+    three.done(lambda: three.bus.call(say))
+    trail = Trail()
+    for seq in mine[2:]:
+        trail.note(seq, end=True)
+    one.stream.purge(mine[5], trail)
+    three.done(lambda: desks["one"].keep(7, b"newer"))
+    three.done(lambda: three.bus.call(forget))
+    leader = three.has(0)
+    assert one.ends == mine[5:]
+    assert other.ends == others
+
+    for number, server in enumerate(three.servers):
+        server.kill()
+        server.start()
+        other.write(1)
+        last = {name: has.last for name, has in leader.items()} | {
+            "S": leader["S"].last + number + 1
+        }
+        until(lambda last=last: three.have_come(last), "all to be there")  # type: ignore[misc]
+        for node in range(3):  # what was removed may come back with a server, and nothing may go
+            has = three.has(node)
+            assert has["S"].messages >= len(mine[5:]) + len(others) + number + 1
+            assert has["S_desks"].messages >= 4
+            assert has["KV_S_state"].messages >= 2
+    assert three.done(lambda: other.ends[: len(others)]) == others
+    fetched = [three.done(desks[name].fetch) for name in desks]
+    assert [each[1] for each in fetched if each] == [b"newer", b"other"]
+    there = three.done(lambda: three.bus.call(lambda js: entries(js, "S_state", ">")))
+    assert {"lease.x", "shipper.b"} <= set(there)
