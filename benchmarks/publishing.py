@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -9,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.figures import Figures, median_pair, seconds
+from benchmarks.scene import PATIENCE
 from benchmarks.sizes import Sizes
 from benchmarks.workload import READING, readings
 from demo.natsd import cluster
@@ -25,7 +27,6 @@ _STREAM = "BENCH"
 REPLICAS = 3
 _ENTRY_ROWS = 500
 MAX_BYTES = 512 << 20
-_TRIES = 100
 
 
 def measure(figures: Figures, sizes: Sizes, folder: Path) -> None:
@@ -59,15 +60,15 @@ def three_nodes() -> Iterator[Sequence[str]]:
 
 def _ensure(urls: Sequence[str]) -> None:
     bus = Bus(urls)
+    deadline = time.monotonic() + PATIENCE
     try:
-        for last in range(_TRIES):
+        while True:
             try:
-                StationStream(bus, _STREAM, "nobody").ensure(REPLICAS, MAX_BYTES)
-            except OutboxUnavailable:  # they have no leader yet
-                if last == _TRIES - 1:
+                return StationStream(bus, _STREAM, "nobody").ensure(REPLICAS, MAX_BYTES)
+            except OutboxUnavailable:  # no leader yet, or they do not know each other yet
+                if time.monotonic() > deadline:
                     raise
-            else:
-                return
+                time.sleep(0.1)
     finally:
         bus.close()
 

@@ -65,12 +65,25 @@ def reset(field: Field) -> Standing:
 
 
 def lose_disk(field: Field, station: str = "a") -> None:
-    """The leaf is killed, its store is gone, and it is started anew."""
+    """The leaf is killed, its store is gone, and it is started anew; its link is up again."""
     leaf = field.leaves[station]
     leaf.kill()
     shutil.rmtree(leaf.folder / "data")
     leaf.start()
     field.written[station] = 0
+    until(lambda: linked(field, station))
+
+
+def linked(field: Field, station: str) -> bool:
+    """The hub reaches the station's own server."""
+    bus = Bus([field.hub.url], domain=station)
+    try:
+        bus.call(lambda js: js.account_info())
+    except OutboxUnavailable:
+        return False
+    finally:
+        bus.close()
+    return True
 
 
 def delivered(field: Field, groups: int = 10) -> None:
@@ -200,6 +213,7 @@ def test_a_new_stream_from_its_middle_is_never_taken_for_the_old_ones_continuati
     field.write("a", 4)
     field.hub.kill()
     field.hub.start()
+    until(lambda: linked(field, "a"))
     until(lambda: _takes_on(field))  # among them what follows the very seq that the old one had
     with field.at_hub("a").feed() as feed:
         feed.read_to_end()
@@ -229,6 +243,7 @@ def test_a_leaf_that_lost_its_end_is_not_taken_for_its_own_continuation(field: F
     (leaf.folder / "early").rename(leaf.folder / "data")
     leaf.start()
     field.written["a"] = 5
+    until(lambda: linked(field, "a"))
     field.write("a", 8)  # the seqs of three of them are beyond what the hub has
     until(lambda: origins(field)[-1] > 11)
     with field.at_hub("a").feed() as feed:
@@ -354,6 +369,7 @@ def test_after_a_purge_by_hand(field: Field) -> None:
     field.write("a", 4)
     field.hub.kill()
     field.hub.start()
+    until(lambda: linked(field, "a"))
     until(lambda: _takes_on(field))
     bus = Bus([field.hub.url])
     bus.call(lambda js: js.purge_stream("S", subject="S.a.>"))

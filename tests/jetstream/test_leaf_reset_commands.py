@@ -101,7 +101,7 @@ def test_the_disk_of_the_stations_own_server_is_lost(two: Two) -> None:
 
     def may() -> bool:
         run = two.run("hub", "leaf", "reset", "fieldstation")
-        assert run.code in (0, 7), run.err
+        assert run.code in (0, 7, 12), run.err  # not settled, or its link is not up yet
         return run.code == 0
 
     until(may, "a desk with which all is settled")
