@@ -127,7 +127,8 @@ class Outward:
                 f"the stream has rows of station {self._stream.station} that are not this folder's",
                 f"its last one, message {head.seq}, was written by {writer or 'somebody else'}",
                 "give this station a [station] name of its own; or, if those rows are not needed:"
-                f" `nats stream purge {self._stream.name} --subject '{self._stream.subjects.all}'`",
+                f" `nats stream purge {self._stream.name} --subject '{self._stream.subjects.all}'`"
+                " (servers before 2.9.18: docs/scaling.md)",
             )
         return entry
 

@@ -169,6 +169,7 @@ def _damaged(station: str, detail: str) -> OutboxError:
     return OutboxError(
         f"the desk of station {station} that is kept beside the stream cannot be read",
         detail,
-        "`nats stream purge STREAM_desks --subject` with the station's subjects removes it; what it"
-        " knew is found out again, and what is still in the stream is sent again",
+        "`nats stream purge STREAM_desks --subject` with the station's subjects removes it (servers"
+        " before 2.9.18: docs/scaling.md); what it knew is found out again, and what the stream"
+        " still has is sent again",
     )

@@ -25,6 +25,7 @@ REFUSED_TO_REMOVE = 10057
 _NO_MESSAGE = 10037  # behind a seq
 _NOT_FOUND = 10043  # that very seq
 _EMPTY = "no message found"  # what REFUSED_TO_REMOVE says of a stream that has none
+_ONE = 1  # copy: the servers keep no log of it
 _WINDOW = 64  # removals on their way at once
 
 
@@ -55,11 +56,6 @@ class Trail:
         """Those with smaller seqs are gone."""
         del self._spots[: self._place(seq)]
 
-    @property
-    def first(self) -> int | None:
-        """The smallest seq."""
-        return self._spots[0] >> 1 if self._spots else None
-
     def _place(self, seq: int) -> int:
         return bisect_left(self._spots, seq << 1)
 
@@ -82,7 +78,7 @@ async def remove(
     """
     if before is not None and before <= 1:  # for the servers 0 means all of them
         return
-    if ((await js.stream_info(stream)).config.num_replicas or 1) == 1:
+    if ((await js.stream_info(stream)).config.num_replicas or 1) == _ONE:
         await js.purge_stream(stream, seq=before, subject=subject)
     else:
         known = trail.before(before) if trail is not None and before is not None else ()

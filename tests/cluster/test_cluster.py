@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,53 +26,21 @@ _SHORT: tuple[Kind, ...] = (
 _STRUCK = KINDS if os.environ.get("FIRE_LONG") else _SHORT  # the others take half a minute each
 
 
-# What ship says where a server that was killed has come back with a hole, and leads: nothing is
-# left out, and nothing goes on there, until somebody empties that server (docs/scaling.md).
-_HOLES = re.compile(r"messages are missing in the stream|a part of [0-9.]+ is missing")
-
-
-_NEVER = ("doubled", "misplaced", "different", "reordered", "corrupt", "phantom")
-
-
-def run_of(folder: Path, seconds: float) -> bool:
-    """One run; False where it stood still because the servers lack what they had acknowledged.
-
-    Nothing else is forgiven: what did arrive is right, and a run that ended has rows that wait.
-    """
-    folder.mkdir()
-    command = [sys.executable, "-m", "tests.cluster", *_SMALL.split(), "--folder", str(folder)]
-    command += [word for kind in _STRUCK for word in ("--only", kind)]
-    try:
-        done = subprocess.run(
-            [*command, "--patience", f"{seconds / 2:.0f}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-            preexec_fn=die_with_parent,
-        )
-    except subprocess.TimeoutExpired as late:
-        print((late.stderr or b"").decode())  # shown where it fails
-    else:
-        print(done.stderr, done.stdout)
-        if done.returncode == 0:
-            return True
-        said = json.loads((folder / "report.json").read_text())
-        assert not said["settled"], "rows are missing and nothing waits"
-        for judge in ("proof", "conservation"):
-            assert not any(said[judge].get(key) for key in _NEVER), said[judge]
-    assert _HOLES.search("".join(log.read_text() for log in folder.glob("shipper-*.log")))
-    return False
-
-
-@pytest.mark.timeout(450)
+@pytest.mark.timeout(300)
 def test_everything_dies_and_every_row_arrives(tmp_path: Path) -> None:
-    """Again, once, where servers have lost messages (2.9.10 does), of which ship tells then."""
-    folder = tmp_path / "one"
-    if not run_of(folder, 140 if _STRUCK is _SHORT else 280):
-        folder = tmp_path / "two"
-        assert run_of(folder, 140)
-    said = json.loads((folder / "report.json").read_text())
+    command = [sys.executable, "-m", "tests.cluster", *_SMALL.split(), "--folder", str(tmp_path)]
+    command += [word for kind in _STRUCK for word in ("--only", kind)]
+    done = subprocess.run(
+        [*command, "--patience", "120"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+        preexec_fn=die_with_parent,
+    )
+    print(done.stderr, done.stdout)  # shown where it fails
+    assert done.returncode == 0
+    said = json.loads((tmp_path / "report.json").read_text())
     struck = {each["kind"] for each in said["faults"]}
     assert struck == set(_STRUCK) - ({"disk full"} if not said["disk_by"] else set())
     assert said["holds"]

@@ -10,22 +10,27 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nats.js import JetStreamContext
 
 from demo.mariadbd import free_port
 from demo.natsd import PrivateNats
+from replicator.change import Change, Op
 from replicator.errors import OutboxError
+from replicator.jetstream import removal
 from replicator.jetstream.bucket import Bucket
 from replicator.jetstream.bus import Bus
 from replicator.jetstream.desks import Desks
 from replicator.jetstream.keys import entries
-from replicator.jetstream.removal import Trail
+from replicator.jetstream.messages import END
+from replicator.jetstream.removal import Spot, Trail
 from replicator.jetstream.stream import StationStream
 from replicator.jetstream.writer import JetStreamOutbox
-from tests.contract.backends import place, readings, write
+from tests.contract.backends import JetStream, Sqlite, nodes, place, readings, write
 from tests.faults.world import until
 
 _STREAM = "S"
@@ -187,3 +192,71 @@ def test_what_others_have_stays_whichever_server_is_killed(three: Three) -> None
     assert [each[1] for each in fetched if each] == [b"newer", b"other"]
     there = three.done(lambda: three.bus.call(lambda js: entries(js, "S_state", ">")))
     assert {"lease.x", "shipper.b"} <= set(there)
+
+
+class Died(Exception):
+    """Instead of a SIGKILL."""
+
+
+class Dying(Bus):
+    """A connection on which so many messages are removed, and no more."""
+
+    left = 0
+
+    async def ask(self, what: str, **words: object) -> dict[str, Any]:
+        self.left -= 1
+        if self.left < 0:
+            raise Died
+        return await super().ask(what, **words)
+
+
+def test_died_in_its_middle_a_reader_finds_whole_groups_up_to_the_last(
+    jetstream: JetStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one server, as if its stream had replicas."""
+    monkeypatch.setattr(removal, "_ONE", 0)
+    monkeypatch.setattr(removal, "_WINDOW", 1)
+    with jetstream.open() as outbox:
+        outbox.begin_at(place(0), None)
+        for number in range(1, 6):
+            house = Change("House", Op.INSERT, ("id", "address"), [(number, f"{number} Mile Lane")])
+            write(outbox, number, house, readings(3, 100 * number))
+            outbox.flush()
+    bus, stream = Dying([jetstream.server]), jetstream.connection()[1]
+    alive, _ = jetstream.connection()
+    name, subject = stream.name, stream.subjects.all
+    written = [100 * number + n for number in range(1, 6) for n in range(3)]
+    last = alive.call(lambda js: removal._found(js, name, subject, END, None))[-1].seq
+    died = 0
+    try:
+        while True:
+            bus.left = 1
+            try:
+                bus.call(lambda js: removal.remove(bus, js, name, subject, ends=END, before=last))
+            except Died:
+                died += 1
+            else:
+                break
+            with jetstream.feed(jetstream.folder / str(died)) as feed:
+                feed.read_to_end()
+            entries_there = Sqlite(jetstream.folder / str(died)).read()
+            found = nodes(each for each in entries_there if each.table == "Reading")
+            assert found
+            assert found == written[-len(found) :]
+    finally:
+        bus.close()
+        alive.close()
+    assert died >= 8
+
+
+@given(st.lists(st.tuples(st.integers(1, 1 << 40), st.booleans())), st.integers(0, 1 << 40))
+def test_a_trail_is_what_was_read_in_order(read: list[tuple[int, bool]], seq: int) -> None:
+    trail = Trail()
+    wanted: list[Spot] = []
+    for each, end in read:
+        trail.note(each, end=end)
+        if not wanted or each > wanted[-1].seq:
+            wanted.append(Spot(each, end))
+    assert list(trail.before(seq)) == [spot for spot in wanted if spot.seq < seq]
+    trail.forget(seq)
+    assert list(trail.before(1 << 41)) == [spot for spot in wanted if spot.seq >= seq]
