@@ -12,7 +12,21 @@ from demo.mariadbd import PrivateMariaDB
 from demo.natsd import PrivateNats
 from tests.fire.zygote import Zygote
 
+_LONG = (
+    "test_benchmarks.py",
+    "cluster",
+    "crash",
+    "demo",
+    "packaging",
+    "test_storms.py",
+    "test_disk.py",
+)
 STATION_SCHEMA = Path(__file__).parent.parent / "demo" / "station.sql"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first: else a worker has them left when the others have nothing more to do."""
+    items.sort(key=lambda item: not set(_LONG) & set(item.path.parts))
 
 
 @pytest.fixture(scope="session")
