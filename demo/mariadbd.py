@@ -47,7 +47,7 @@ class PrivateMariaDB:
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="replicator-db-"))
         self.socket = str(self.folder / "s")
-        self.port = free_port()
+        self.port = 0  # of the first start on
         self.user = "root"
         self.options = list(options)
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,6 +95,7 @@ class PrivateMariaDB:
         executable = shutil.which("mariadbd", path=_environment()["PATH"])
         if executable is None:
             raise RuntimeError("mariadbd not found; install Debian's mariadb-server-core")
+        self.port = self.port or free_port()
         command = [
             executable,
             "--no-defaults",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from demo.mariadbd import PrivateMariaDB
 from demo.natsd import PrivateNats
@@ -21,6 +22,9 @@ _LONG = (
     "test_storms.py",
     "test_disk.py",
 )
+settings.register_profile("suite", deadline=None)  # nothing here is timed
+settings.load_profile("suite")
+
 STATION_SCHEMA = Path(__file__).parent.parent / "demo" / "station.sql"
 
 

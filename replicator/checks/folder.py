@@ -13,6 +13,7 @@ from pathlib import Path
 from replicator.checks.finding import Finding, Target, failed, warned, well
 from replicator.errors import OutboxError, ReplicatorError
 from replicator.outbox.disk import commit_seconds
+from replicator.outbox.files import file_size
 from replicator.outbox.store import Kind, open_readonly
 
 _PART = "outbox"
@@ -60,7 +61,7 @@ def _folder(folder: Path, place: Path) -> Finding:
 def _room(folder: Path, place: Path, max_size: int) -> Iterator[Finding]:
     try:
         free = shutil.disk_usage(place).free
-        used = sum(file.stat().st_size for file in place.glob("*.db*") if place == folder)
+        used = sum(file_size(file) for file in place.glob("*.db*") if place == folder)
     except OSError as error:
         yield _bad("disk", f"{place}: {error.strerror}", f"ls -la {place}")
         return

@@ -16,6 +16,7 @@ from replicator.config import Config
 from replicator.config.kinds import duration
 from replicator.errors import OutboxError
 from replicator.outbox import clock
+from replicator.outbox.files import file_size
 from replicator.outbox.parking import Parking
 from replicator.outbox.retention import (
     acknowledged_by_all,
@@ -112,4 +113,4 @@ def _give_all_back(database: Database) -> None:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("*.db*"))
+    return sum(file_size(file) for file in folder.glob("*.db*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 from replicator.allowance import Hold
@@ -96,6 +97,7 @@ def follow(delivering: Delivering, ear: Ear, stop: Stop) -> bool:
         backoff.reset()
         delivering.board.show(Status("running"))
         if result.idle:
+            _tidy(delivering)
             _wait_for_news(delivering, version, ear, stop)
     return False
 
@@ -157,9 +159,14 @@ def _wait(delivering: Delivering, state: str, why: str, delay: float, stop: Stop
             return
 
 
+def _tidy(delivering: Delivering) -> None:
+    """Room of rows that are parked no longer goes back to the disk."""
+    with suppress(OutboxFull, OutboxBusy):  # when there is nothing to do again
+        give_back(delivering.deliveries.database)
+
+
 def _wait_for_news(delivering: Delivering, version: int, ear: Ear, stop: Stop) -> None:
     """Sleep until tail has committed, a held lane is due, or an operator has said something."""
-    give_back(delivering.deliveries.database)  # of rows that are parked no longer
     due = min(delivering.deliveries.blocked_lanes().values(), default=float("inf"))
     pause = _DEAF_SECONDS if ear.fileno is None else _IDLE_SECONDS
     while not stop.wait(pause, ear.fileno):

@@ -52,12 +52,12 @@ def open_file(
     with translated(path):
         connection = connect_readonly(path)
         try:
-            _await_tables(connection)
+            made = _await_tables(connection)
             missing = refuse_strangers(connection, kind, path)
             if missing and older is not None:
                 older(connection, kind)
             else:
-                _refuse_older(missing, path)
+                _refuse_older(missing, path, made=made)
         except BaseException:
             connection.close()
             raise
@@ -110,11 +110,12 @@ def _connected(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _await_tables(connection: sqlite3.Connection) -> None:
+def _await_tables(connection: sqlite3.Connection) -> bool:
     """A file without a table is being made right now: its tables come in one transaction."""
     deadline = time.monotonic() + _MAKING_SECONDS
-    while not has_tables(connection) and time.monotonic() < deadline:
+    while not (made := has_tables(connection)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return made
 
 
 def has_tables(connection: sqlite3.Connection, name: str = "%") -> bool:
@@ -147,7 +148,13 @@ def refuse_strangers(connection: sqlite3.Connection, kind: Kind, path: Path) -> 
     return [name for name in known if name not in applied]
 
 
-def _refuse_older(missing: Sequence[str], path: Path) -> None:
+def _refuse_older(missing: Sequence[str], path: Path, *, made: bool) -> None:
+    if not made:
+        raise OutboxError(
+            "this file of the outbox was begun and has no tables yet",
+            str(path),
+            "start tail or ship, or run `replicator migrate`: they go on with it",
+        )
     if missing:
         raise OutboxError("the outbox has an older schema", str(path), "run `replicator migrate`")
 

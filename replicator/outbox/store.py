@@ -8,6 +8,7 @@ records which steps a file has.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,10 +81,24 @@ def open_readonly(path: Path, kind: Kind) -> Database:
 def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only on an empty file
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_log(connection)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Of two that change a new file's mode SQLite refuses one at once, and does not wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _migrate(database: Database, kind: Kind, path: Path) -> None:

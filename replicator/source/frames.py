@@ -29,11 +29,11 @@ class Frames:
         self._socket = socket
         self._data = b""
         self._at = 0
-        self._heard = time.monotonic()
+        self._waited = 0.0  # seconds in vain, since bytes came last
 
     def start(self) -> None:
         """The silence counts from now on."""
-        self._heard = time.monotonic()
+        self._waited = 0.0
 
     def push(self, data: bytes) -> None:
         """Take bytes as if they had been received."""
@@ -100,7 +100,7 @@ class Frames:
                     raise SourceUnavailable(
                         "the station's database closed the link", str(self._feed.endpoint)
                     )
-                self._heard = time.monotonic()
+                self._waited = 0.0
                 parts.append(data)
                 there += len(data)
         finally:
@@ -113,11 +113,11 @@ class Frames:
         try:
             return bytes(sock.recv(_CHUNK))
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError) as error:
-            silent = time.monotonic() - self._heard
-            if silent > self._feed.silence:  # asked only now: what we were late for may be there
+            self._waited += max(0.0, patience)  # a machine that stood still has not waited
+            if self._waited > self._feed.silence:
                 raise SourceUnavailable(
                     "the log's stream is silent",
-                    f"{self._feed.endpoint}: not even a heartbeat for {silent:.0f} s",
+                    f"{self._feed.endpoint}: not even a heartbeat for {self._waited:.0f} s",
                 ) from error
             raise Pause from error
         except OSError as error:

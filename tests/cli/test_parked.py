@@ -101,10 +101,11 @@ def test_a_newer_version_that_is_under_way_supersedes_a_row_requeued_meanwhile(
     scene.ship()
     ship = scene.start("ship")
     until(lambda: scene.backlog()["daemon"]["state"] == "running", "ship")
-    proxy.plan(stall(1.0), path="bulk")
+    proxy.plan(stall(60), path="bulk")
     scene.readings(1, [3], 2.5, Op.UPDATE, nodeId=99)
     until(lambda: centre.rows("Reading"), "the newer version")
     assert "1 row sent again" in scene.said("parked", "requeue")
+    proxy.calm()
     until(lambda: scene.backlog()["waiting_rows"] == 0 and not scene.parked(), "the end")
     scene.kill(ship)
     assert [row["value"] for row in proxy.arrivals] == [2.5]

@@ -132,7 +132,7 @@ def test_a_comparison_that_is_killed_again_and_again_while_loggers_write(
     world.environment["REPLICATOR_SOURCE_SNAPSHOT_CHUNK"] = "3"
     log(world, range(20))
     world.replicate()
-    log(world, range(20, 40))
+    log(world, range(100, 200))
     world.sql("DELETE FROM Reading ORDER BY time LIMIT 5", "UPDATE NodeState SET rssi = 7")
     purge(server)
 

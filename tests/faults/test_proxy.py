@@ -21,6 +21,7 @@ from tests.faults.proxy import (
     stall,
     truncate,
 )
+from tests.faults.world import until
 from tests.original.server import OriginalServer
 
 TYPES = [{"__table__": "RoomType", "id": number, "name": f"type {number}"} for number in range(3)]
@@ -107,14 +108,17 @@ def test_another_answer(
     assert len(server.rows("RoomType")) == stored
 
 
-def test_a_silent_server(proxy: FaultProxy, session: requests.Session) -> None:
+def test_a_silent_server(
+    server: OriginalServer, proxy: FaultProxy, session: requests.Session
+) -> None:
     proxy.plan(hang(60), times=None)
     with pytest.raises(requests.ReadTimeout):
-        session.get(f"{proxy.url}/rest/house/", timeout=0.2)
+        session.get(f"{proxy.url}/rest/house/", timeout=(30, 0.2))
     proxy.calm()
     proxy.plan(stall(60))
     with pytest.raises(requests.ReadTimeout):
-        session.post(f"{proxy.url}/rest/roomtype/", data='{"name": "Attic"}', timeout=0.2)
+        session.post(f"{proxy.url}/rest/roomtype/", data='{"name": "Attic"}', timeout=(30, 0.2))
+    until(lambda: bool(server.rows("RoomType")), "what was sent to be stored")
     proxy.calm()
     assert len(session.get(f"{proxy.url}/rest/roomtype/", timeout=5).json()) == 1
     assert session.get(f"{proxy.url}/rest/house/", timeout=5).json() == []

@@ -16,6 +16,7 @@ import pytest
 from sqlite_utils import Database
 
 from replicator.errors import OutboxBusy, OutboxError, OutboxFull
+from replicator.outbox import files
 from replicator.outbox.lock import RoleLock
 from replicator.outbox.store import (
     Kind,
@@ -179,7 +180,10 @@ def test_a_file_that_cannot_be_opened_is_not_called_damaged() -> None:
     assert "damaged" not in told.hint
 
 
-def test_a_file_that_is_being_made_is_waited_for(tmp_path: Path) -> None:
+def test_a_file_that_is_being_made_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_MAKING_SECONDS", 60.0)
     path = tmp_path / "outbox.db"
     path.touch()
     with ThreadPoolExecutor(1) as reader:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
+from pymysql.cursors import Cursor
 
 from demo.mariadbd import PrivateMariaDB
 from replicator.change import Change, Commit, Event, Position, Rollback, Row
@@ -17,7 +18,9 @@ from replicator.errors import ReplicatorError
 from replicator.source.binlog import BinlogStream, current_position
 from replicator.source.endpoint import Endpoint
 from replicator.source.place import Mode
+from tests.faults.world import until
 
+_FIRST_EVENTS = 200
 _SERVER_IDS = itertools.count(4001)
 
 
@@ -36,8 +39,23 @@ def endpoint(server: PrivateMariaDB, database: str, **more: Any) -> Endpoint:
 
 
 def at(server: PrivateMariaDB, database: str, mode: Mode = "file") -> Position:
-    """Where the server's log ends."""
+    """Where the server's log ends, when all is in it."""
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        until(lambda: _has_its_checkpoint(cursor), "the log file's checkpoint event")
     return current_position(endpoint(server, database), mode=mode)
+
+
+def _has_its_checkpoint(cursor: Cursor) -> bool:
+    """MariaDB says in a new file, some time after it has begun it, that it needs none before."""
+    cursor.execute("SHOW MASTER STATUS")
+    found = cursor.fetchone()
+    if found is None:  # it keeps no log
+        return True
+    file = found[0]
+    cursor.execute(f"SHOW BINLOG EVENTS IN '{file}' LIMIT {_FIRST_EVENTS}")
+    first = cursor.fetchall()
+    said = any((kind, info) == ("Binlog_checkpoint", file) for _, _, kind, _, _, info in first)
+    return said or len(first) == _FIRST_EVENTS
 
 
 def stream(
