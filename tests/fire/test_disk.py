@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def _daemon(
     with field.case(scenario.stage, "ours", folder, **scenario.keys) as case:
         how = {"fail": number, "why": why}
         ended = case.run(scenario.command, disk=how, hurry=20, stop=stop)
+        if ended.code == -signal.SIGTERM:  # it had not come so far as to listen for it
+            raise _Unfinished
         told = _failures(ended.steps)
         # tail opens a destination's file only to look, and looks again later
         own = ("open of outbox.db",) if scenario.command == "tail" else ("open of",)

@@ -100,11 +100,20 @@ def test_shippers_say_how_their_stations_stand(
     ships.start("a")
     second = ships.start("b")
     until(lambda: len(centre.rows("Reading")) == 60, "all readings")
-    until(lambda: ships.look()["held"] == ships.look()["total"]["stations"] == 3, "all reported")
-    until(lambda: ships.look()["total"]["waiting_rows"] == 0, "reports of what was delivered")
-    until(lambda: ships.look()["total"]["states"] == {"running": 3}, "all running")
+
+    def shared() -> bool:
+        """Both have their share, and have said how it stands: until then some are in no hands."""
+        found = ships.look()
+        total = found["total"]
+        return (
+            sorted(each["stations"] for each in found["shippers"]) == [1, 2]
+            and (total["stations"], total["waiting_rows"]) == (3, 0)
+            and total["states"] == {"running": 3}
+        )
+
+    until(shared, "reports of what was delivered")
     found = ships.look()
-    assert (found["stations"], found["unheld"], found["unread"]) == (3, 0, 0)
+    assert (found["stations"], found["held"], found["unheld"], found["unread"]) == (3, 3, 0, 0)
     assert len(found["shippers"]) == 2
     assert {each["station"] for each in found["total"]["worst"]} == set(STATIONS)
     assert found["level"] == "fine", found
