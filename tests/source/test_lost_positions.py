@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import signal
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -216,6 +218,16 @@ def test_a_reader_that_comes_late_does_not_take_the_server_for_dead(
             pass
         reader._dump.feed.silence = 0.0
         assert changes(reader.poll(0.0)) == [("RoomType", "insert", [(1, "a")])]
+
+
+def test_a_machine_that_stood_still_has_not_waited(mariadb: PrivateMariaDB, station: str) -> None:
+    with stream(mariadb, station, at(mariadb, station), heartbeat=30.0) as reader:
+        reader.poll(0.3)
+        reader._dump.feed.silence = 1.0
+        time.sleep(1.5)
+        assert changes(reader.poll(0.3)) == []
+        with pytest.raises(SourceUnavailable, match="silent"):
+            collections.deque((reader.poll(0.3) for _ in range(5)), maxlen=0)
 
 
 def ends(events: list[Event]) -> list[Position]:
