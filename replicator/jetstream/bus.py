@@ -64,6 +64,7 @@ class Bus:
         self._connecting: asyncio.Lock | None = None
         self._doing: set[asyncio.Future[Any]] = set()
         self._lost = False
+        self._made = 0  # connections
 
     def call(self, make: Call[T]) -> T:
         """Do it and wait for it. Raises OutboxUnavailable, OutboxFull, OutboxError."""
@@ -134,8 +135,9 @@ class Bus:
             return
         with contextlib.suppress(FutureTimeout):  # the thread is a daemon
             asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
             self._loop.close()
         self._loop = self._thread = None
 
@@ -164,6 +166,15 @@ class Bus:
         finally:
             self._doing.discard(doing)
 
+    def _ending(self, number: int) -> Callable[[], Coroutine[Any, Any, None]]:
+        """What a connection calls when it is closed: nothing, when there is a newer one."""
+
+        async def ended() -> None:
+            if number == self._made:
+                await self._ended()
+
+        return ended
+
     async def _ended(self) -> None:
         """The connection is gone: nothing that was asked on it is answered any more."""
         self._lost = True
@@ -172,8 +183,11 @@ class Bus:
 
     async def _stream(self) -> JetStreamContext:
         if self._client is None or not self._client.is_connected:
+            await self._ended()  # a dead link may say so itself much later
             await self._shut_client()
-            self._client = await _connected(self._servers, self._security, self._ended)
+            self._made += 1
+            ended = self._ending(self._made)
+            self._client = await _connected(self._servers, self._security, ended)
             self._lost = False
             self._js = self._client.jetstream(timeout=ANSWER_SECONDS, domain=self._domain)
             for subject, told in self._listeners:

@@ -99,7 +99,6 @@ def test_sigkill_loses_no_acknowledged_row(process: Starter, database_url: str) 
         world = [{"__table__": "Node", "id": 1}, {"__table__": "SensorType", "id": 0}]
         requests.post(f"{server.root}bulk/", json=world, timeout=30).raise_for_status()
         killer = threading.Timer(0.15, server.process.kill)
-        killer.start()
         with requests.Session() as session:
             while True:
                 number += 1
@@ -113,6 +112,8 @@ def test_sigkill_loses_no_acknowledged_row(process: Starter, database_url: str) 
                     break
                 assert reply.json()["stored"] == len(rows)
                 acknowledged += times
+                if killer.ident is None:  # from the first answer on
+                    killer.start()
         killer.join()
         server.end(signal.SIGKILL)
     engine = open_engine(database_url)

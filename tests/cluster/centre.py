@@ -82,7 +82,7 @@ class Centre:
         assert self._child.running
         try:
             return requests.get(f"{self.url}/rest/sensortype/", timeout=10).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def look(self) -> None:

@@ -113,7 +113,7 @@ class JetStream:
 
     @property
     def spec(self) -> Sequence[str]:
-        return ("jetstream", self.server, self.station, str(self.folder))
+        return ("jetstream", self.server, self.station, str(self.folder), self.stream)
 
     def connection(self) -> tuple[Bus, StationStream]:
         bus = Bus([self.server])

@@ -16,7 +16,7 @@ def backend_of(spec: Sequence[str]) -> Backend:
     """The backend that another process described."""
     if spec[0] == "sqlite":
         return Sqlite(Path(spec[1]))
-    return JetStream(spec[1], spec[2], Path(spec[3]))
+    return JetStream(spec[1], spec[2], Path(spec[3]), spec[4])
 
 
 @pytest.fixture

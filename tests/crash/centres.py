@@ -61,5 +61,5 @@ def start_centre(kind: Kind, folder: Path) -> CentreProcess:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/rest/sensortype/", timeout=10).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False

@@ -139,7 +139,7 @@ def test_a_folder_made_from_a_desk_goes_on_with_the_same_seqs(
         for number in range(10, 20):
             write(outbox, number, readings(1, number))
             outbox.flush()
-            feed.step(0.2)
+            feed.read_to_end()
         entries = Sqlite(one).read()
         feed.keep_desk()
         assert first_held(jetstream) == 1  # nothing is settled
@@ -188,7 +188,7 @@ def test_a_reader_of_before_moves_no_floor(jetstream: JetStream, tmp_path: Path)
         for number in range(10, 14):
             write(outbox, number, readings(1, number))
             outbox.flush()
-            feed.step(0.2)
+            feed.read_to_end()
         settle(one, Sqlite(one).read()[-1])
         bus, _ = jetstream.connection()
         with closing(bus):

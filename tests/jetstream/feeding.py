@@ -10,5 +10,4 @@ if __name__ == "__main__":
     backend = backend_of(sys.argv[1:])
     with backend.feed() as feed:  # type: ignore[attr-defined]  # a JetStream
         while True:
-            if feed.step(0.2).rows:
-                print("more", flush=True)
+            print(feed.step(0.2).rows, flush=True)

@@ -17,6 +17,11 @@ async def _for_ever(_js: JetStreamContext) -> None:
     await asyncio.sleep(3_600)
 
 
+async def _done_soon(_js: JetStreamContext) -> str:
+    await asyncio.sleep(0.5)
+    return "done"
+
+
 async def _nothing(_js: JetStreamContext) -> None:
     await asyncio.sleep(0)
 
@@ -31,3 +36,22 @@ def test_nobody_waits_for_a_server_that_died(own_nats: PrivateNats) -> None:
             bus.result(doing)
         own_nats.start()
         bus.call(_nothing)
+
+
+def test_a_connection_that_ends_late_disturbs_none_that_came_after_it(
+    own_nats: PrivateNats,
+) -> None:
+    with closing(Bus([own_nats.url])) as bus:
+        bus.call(_nothing)
+        assert bus._client is not None
+        late = bus._client._closed_cb
+        assert late is not None
+        doing = bus.start(_for_ever)
+        own_nats.kill()
+        with pytest.raises(OutboxUnavailable):
+            bus.result(doing)
+        own_nats.start()
+        bus.call(_nothing)
+        newer = bus.start(_done_soon)
+        bus.call(lambda _js: late())
+        assert bus.result(newer) == "done"

@@ -63,12 +63,12 @@ def settle(feed: Feed, house: Settled, seq: int) -> None:
 def test_killed_again_and_again(jetstream: JetStream) -> None:
     with jetstream.open() as outbox:
         outbox.begin_at(place(0), None)
-        for number in range(1, 120):
+        for number in range(1, 600):
             write(outbox, number, readings(20, 20 * number), readings(0))
             if number % 3 == 0:
                 outbox.flush()
         outbox.flush()
-    for lines in (0, 1, 2):
+    for lines in (0, 1, 2, 3):
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.jetstream.feeding", *jetstream.spec],
             stdout=subprocess.PIPE,
@@ -78,11 +78,11 @@ def test_killed_again_and_again(jetstream: JetStream) -> None:
         assert child.stdout is not None
         with child.stdout as said:
             for _ in range(lines):
-                said.readline()
+                assert said.readline()
             child.kill()
             said.read()
         child.wait()
-    assert nodes(jetstream.read()) == list(range(20, 2400))
+    assert nodes(jetstream.read()) == list(range(20, 12_000))
 
 
 def test_the_place_of_the_snapshot_comes_along(jetstream: JetStream) -> None:

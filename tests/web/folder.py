@@ -92,7 +92,7 @@ def _deliver(folder: Path, now: datetime) -> None:
             [(n, 1000 + n, f'{{"id": {n}}}', text(now)) for n in range(MAPPED)],
         )
     mappings.put("House", 1, 17, {"address": "12 High St"}, "found")
-    StatusBoard(deliveries.database).show(Status("waiting", "no link", now + timedelta(minutes=5)))
+    StatusBoard(deliveries.database).show(Status("waiting", "no link", now + timedelta(hours=5)))
     _history(None, deliveries, now)
     deliveries.close()
 
