@@ -28,7 +28,7 @@ demo: $(READY) ## the main job with kills, ending in PROOF; ROWS=1000000 for mor
 
 .PHONY: test
 test: lint ## everything CI runs: linters, types, layers, scripts, tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 .PHONY: mysql
 mysql: $(READY) ## tests against a real MySQL 5.6, which it fetches into build/mysql
