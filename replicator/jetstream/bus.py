@@ -133,13 +133,16 @@ class Bus:
         """Close the connection."""
         if self._loop is None or self._thread is None:
             return
-        with contextlib.suppress(FutureTimeout):  # the thread is a daemon
+        try:
             asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        if not self._thread.is_alive():
-            self._loop.close()
-        self._loop = self._thread = None
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            if not self._thread.is_alive():
+                self._loop.close()
+        except FutureTimeout:  # the thread is a daemon: what it still does ends with the process
+            pass
+        finally:
+            self._loop = self._thread = None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._starting:
