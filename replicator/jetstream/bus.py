@@ -148,6 +148,7 @@ class Bus:
         with self._starting:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
+                loop.set_exception_handler(_unheard)
                 self._connecting = asyncio.Lock()
                 self._thread = threading.Thread(target=loop.run_forever, daemon=True, name="nats")
                 self._thread.start()
@@ -248,6 +249,12 @@ def _telling(told: Callable[[], None]) -> Callable[[Msg], Coroutine[Any, Any, No
 
 async def _quiet(_error: Exception) -> None:
     """Every call says by itself what went wrong."""
+
+
+def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The client's own tasks end with a broken link, which every call says by itself."""
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
 
 
 def _nothing(_stream: JetStreamContext) -> Coroutine[Any, Any, None]:

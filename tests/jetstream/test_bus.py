@@ -55,3 +55,15 @@ def test_a_connection_that_ends_late_disturbs_none_that_came_after_it(
         newer = bus.start(_done_soon)
         bus.call(lambda _js: late())
         assert bus.result(newer) == "done"
+
+
+def test_only_a_broken_link_of_the_clients_own_tasks_is_not_told(
+    own_nats: PrivateNats, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Bus([own_nats.url])) as bus:
+        bus.call(_nothing)
+        assert bus._loop is not None
+        bus._loop.call_exception_handler({"message": "m", "exception": BrokenPipeError()})
+        assert caplog.text == ""
+        bus._loop.call_exception_handler({"message": "m", "exception": ValueError("a bug")})
+        assert "a bug" in caplog.text
