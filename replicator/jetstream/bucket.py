@@ -55,9 +55,7 @@ class Bucket:
     async def purge(self, bus: Bus, js: JetStreamContext, key: str) -> None:
         """Remove a key, and that it ever was there."""
         try:
-            await remove(
-                bus, js, f"KV_{self.name}", self.subject(key), ends=key.rsplit(".", maxsplit=1)[-1]
-            )
+            await remove(bus, js, f"KV_{self.name}", self.subject(key))
         except APIError as error:
             if error.err_code != REFUSED_TO_REMOVE:
                 raise

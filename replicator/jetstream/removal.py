@@ -1,4 +1,4 @@
-"""Removing what a subject's messages were, so that no other station's go with them.
+"""Removing a subject's messages, so that no other station's go with them.
 
 Where a stream has replicas, message by message: nats-server before 2.9.18 takes a purge that it
 finds in its log when it starts for one of all messages before it, whatever its subject and seq

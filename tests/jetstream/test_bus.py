@@ -26,16 +26,20 @@ async def _nothing(_js: JetStreamContext) -> None:
     await asyncio.sleep(0)
 
 
+def _dies_and_comes_back(server: PrivateNats, bus: Bus) -> None:
+    doing = bus.start(_for_ever)
+    server.kill()
+    with pytest.raises(OutboxUnavailable):
+        bus.result(doing)
+    server.start()
+    bus.call(_nothing)
+
+
 @pytest.mark.timeout(30)
 def test_nobody_waits_for_a_server_that_died(own_nats: PrivateNats) -> None:
     with closing(Bus([own_nats.url])) as bus:
         bus.call(_nothing)
-        doing = bus.start(_for_ever)
-        own_nats.kill()
-        with pytest.raises(OutboxUnavailable):
-            bus.result(doing)
-        own_nats.start()
-        bus.call(_nothing)
+        _dies_and_comes_back(own_nats, bus)
 
 
 def test_a_connection_that_ends_late_disturbs_none_that_came_after_it(
@@ -46,12 +50,7 @@ def test_a_connection_that_ends_late_disturbs_none_that_came_after_it(
         assert bus._client is not None
         late = bus._client._closed_cb
         assert late is not None
-        doing = bus.start(_for_ever)
-        own_nats.kill()
-        with pytest.raises(OutboxUnavailable):
-            bus.result(doing)
-        own_nats.start()
-        bus.call(_nothing)
+        _dies_and_comes_back(own_nats, bus)
         newer = bus.start(_done_soon)
         bus.call(lambda _js: late())
         assert bus.result(newer) == "done"

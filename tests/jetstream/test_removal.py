@@ -203,6 +203,28 @@ def test_what_others_have_stays_whichever_server_is_killed(three: Three) -> None
     assert {"lease.x", "shipper.b"} <= set(there)
 
 
+def test_of_a_bucket_that_refuses_removals_a_key_leaves_its_mark(
+    jetstream: JetStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As earlier versions made it; on one server, as if it had replicas."""
+    monkeypatch.setattr(removal, "_ONE", 0)
+    bus, _ = jetstream.connection()
+    bucket = Bucket(f"{jetstream.stream}_state", 1)
+
+    async def ask(js: JetStreamContext) -> list[str]:
+        await js.create_key_value(bucket=bucket.name)
+        keys = await bucket.open(js)
+        for key in ("shipper.a", "shipper.b"):
+            await keys.put(key, b"{}")
+        await bucket.purge(bus, js, "shipper.a")
+        return list(await entries(js, bucket.name, ">"))
+
+    try:
+        assert bus.call(ask) == ["shipper.b"]
+    finally:
+        bus.close()
+
+
 class Died(Exception):
     """Instead of a SIGKILL."""
 
